@@ -1,0 +1,25 @@
+# cachepg: PGXS build. `make help` lists the targets.
+EXTENSION = cachepg
+MODULE_big = cachepg
+DATA = $(wildcard sql/*--*.sql)
+OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
+
+REGRESS = $(patsubst sql/%.sql,%,$(filter-out $(DATA),$(sort $(wildcard sql/*.sql))))
+REGRESS_OPTS = --load-extension=cachepg
+ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test/isolation --load-extension=cachepg
+
+PG_CPPFLAGS = -I$(CURDIR)/src
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered
+SHLIB_LINK = -Wl,--version-script=$(CURDIR)/src/cachepg.map
+# One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(OBJS): $(wildcard src/*.h src/*/*.h) Makefile
+$(shlib): src/cachepg.map
+
+-include scripts/targets.mk

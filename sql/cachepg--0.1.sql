@@ -1,0 +1,257 @@
+/* cachepg 0.1: SQL objects. Functions are thin; the code is in src/api. */
+\echo Use "CREATE EXTENSION cachepg" to load this file. \quit
+
+-- ---------------------------------------------------------------------
+-- Catalog: what pg_dump carries
+-- ---------------------------------------------------------------------
+
+CREATE TABLE cachepg_namespace
+(
+	name			text PRIMARY KEY CHECK (name ~ '^[^:]{1,63}$'),
+	owner			regrole NOT NULL,
+	ttl				interval,
+	negative_ttl	interval,
+	jitter			double precision,
+	scope			text,
+	max_entries		bigint,
+	max_bytes		bigint
+);
+COMMENT ON TABLE cachepg_namespace IS
+'Policy of each cache namespace; NULL means the built-in default. Change it with cache_namespace_create, _alter and _drop.';
+REVOKE ALL ON cachepg_namespace FROM PUBLIC;
+
+CREATE TABLE cachepg_namespace_acl
+(
+	namespace		text NOT NULL,
+	grantee			regrole NOT NULL,
+	privilege		text NOT NULL CHECK (privilege IN ('read', 'write', 'invalidate', 'admin')),
+	PRIMARY KEY (namespace, grantee, privilege)
+);
+COMMENT ON TABLE cachepg_namespace_acl IS
+'Privileges on cache namespaces; grantee 0 is PUBLIC. Change it with cache_namespace_grant and cache_namespace_revoke.';
+REVOKE ALL ON cachepg_namespace_acl FROM PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace', '');
+SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace_acl', '');
+
+CREATE FUNCTION cachepg_catalog_changed() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_catalog_changed() IS
+'Trigger function: makes every session reread the namespace catalog after a change';
+REVOKE ALL ON FUNCTION cachepg_catalog_changed() FROM PUBLIC;
+
+CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON cachepg_namespace EXECUTE FUNCTION cachepg_catalog_changed();
+CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON cachepg_namespace_acl EXECUTE FUNCTION cachepg_catalog_changed();
+
+-- ---------------------------------------------------------------------
+-- Plain cache
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION cache_set(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_set(text, anyelement, interval) IS
+'Store a value of any type under a key (1 to 512 bytes); needs write on the namespace';
+
+CREATE FUNCTION cache_set(key text, value text, ttl interval DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_set_text';
+COMMENT ON FUNCTION cache_set(text, text, interval) IS
+'Store a text value under a key (1 to 512 bytes); needs write on the namespace';
+
+CREATE FUNCTION cache_get(key text) RETURNS jsonb
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_get_jsonb';
+COMMENT ON FUNCTION cache_get(text) IS
+'The value under a key as jsonb, whatever its type, or NULL; needs read on the namespace';
+
+CREATE FUNCTION cache_get(key text, if_absent anyelement) RETURNS anyelement
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_get(text, anyelement) IS
+'The value under a key in the type of if_absent, which is returned on a miss; needs read on the namespace';
+
+CREATE FUNCTION cache_get(key text, if_absent text) RETURNS text
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_get_text';
+COMMENT ON FUNCTION cache_get(text, text) IS
+'The text value under a key, or if_absent on a miss; needs read on the namespace';
+
+CREATE FUNCTION cache_get_many(keys text[], OUT key text, OUT value jsonb) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_get_many(text[]) IS
+'The values under many keys as jsonb; keys that are not cached give no row; needs read on each namespace';
+
+CREATE FUNCTION cache_set_many(keys text[], vals anyarray, ttl interval DEFAULT NULL) RETURNS bigint
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_set_many(text[], anyarray, interval) IS
+'Store vals[i] under keys[i]; returns how many were stored; needs write on each namespace';
+
+CREATE FUNCTION cache_add(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_add(text, anyelement, interval) IS
+'Store a value only if the key holds none; true if stored; needs write on the namespace';
+
+CREATE FUNCTION cache_add(key text, value text, ttl interval DEFAULT NULL) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_add_text';
+COMMENT ON FUNCTION cache_add(text, text, interval) IS
+'Store a text value only if the key holds none; true if stored; needs write on the namespace';
+
+CREATE FUNCTION cache_replace(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_replace(text, anyelement, interval) IS
+'Store a value only if the key holds one; true if stored; needs write on the namespace';
+
+CREATE FUNCTION cache_replace(key text, value text, ttl interval DEFAULT NULL) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_replace_text';
+COMMENT ON FUNCTION cache_replace(text, text, interval) IS
+'Store a text value only if the key holds one; true if stored; needs write on the namespace';
+
+CREATE FUNCTION cache_delete(key text) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_delete(text) IS
+'Drop the entries of a key, those of other roles included; true if the caller could have read one; needs invalidate or write';
+
+CREATE FUNCTION cache_exists(key text) RETURNS boolean
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_exists(text) IS
+'Whether a read of the key would hit; needs read on the namespace';
+
+CREATE FUNCTION cache_ttl(key text) RETURNS interval
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_ttl(text) IS
+'Remaining lifetime of the entry, NULL if there is none; needs read on the namespace';
+
+CREATE FUNCTION cache_touch(key text, ttl interval) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_touch(text, interval) IS
+'Give the entry a new lifetime counted from now; true if there was one; needs write on the namespace';
+
+CREATE FUNCTION cache_incr(key text, delta bigint DEFAULT 1, ttl interval DEFAULT NULL) RETURNS bigint
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_incr(text, bigint, interval) IS
+'Add delta to an integer entry (a new one starts at 0) and return the sum; keeps the remaining lifetime; not transactional; needs write';
+
+CREATE FUNCTION cache_entry(key text, OUT state text, OUT type regtype, OUT bytes bigint,
+							OUT age interval, OUT ttl_left interval, OUT soft_left interval,
+							OUT delta interval, OUT hits bigint, OUT why text) RETURNS record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_entry(text) IS
+'What the cache holds under a key and why a read would or would not hit; hits are estimated; needs read on the namespace';
+
+CREATE FUNCTION cache_clear(namespace text DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_clear(text) IS
+'Drop everything in a namespace (needs invalidate), or without argument in the whole database (superuser only); O(1)';
+
+-- ---------------------------------------------------------------------
+-- Read-through
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION cache_fetch(key text, query text, args record DEFAULT NULL, ttl interval DEFAULT NULL) RETURNS jsonb
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_record';
+COMMENT ON FUNCTION cache_fetch(text, text, record, interval) IS
+'The cached result of a query, which is run with args bound to $1, $2, ... on a miss; needs read, and write to publish';
+
+CREATE FUNCTION cache_fetch(key text, query text, args text[], ttl interval DEFAULT NULL) RETURNS jsonb
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_text';
+COMMENT ON FUNCTION cache_fetch(text, text, text[], interval) IS
+'As cache_fetch with a record, with arguments as text in the types that the query infers; for drivers';
+
+-- ---------------------------------------------------------------------
+-- Namespaces
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
+									   jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
+									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint) IS
+'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
+REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint) FROM PUBLIC;
+
+CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
+									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
+									  max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
+									  reset text[] DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text[]) IS
+'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
+REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text[]) FROM PUBLIC;
+
+CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_namespace_drop(text) IS
+'Remove a namespace, its privileges and its entries; needs to be its owner';
+REVOKE ALL ON FUNCTION cache_namespace_drop(text) FROM PUBLIC;
+
+CREATE FUNCTION cache_namespace_grant(name text, role text, privilege text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_namespace_grant(text, text, text) IS
+'Grant read, write, invalidate or admin on a namespace to a role or to "public"; needs admin on the namespace';
+REVOKE ALL ON FUNCTION cache_namespace_grant(text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION cache_namespace_revoke(name text, role text, privilege text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cache_namespace_revoke(text, text, text) IS
+'Take back a privilege granted by cache_namespace_grant; needs admin on the namespace';
+REVOKE ALL ON FUNCTION cache_namespace_revoke(text, text, text) FROM PUBLIC;
+
+CREATE FUNCTION cachepg_namespaces(OUT name text, OUT owner regrole, OUT ttl interval, OUT negative_ttl interval,
+								   OUT jitter double precision, OUT scope text, OUT max_entries bigint,
+								   OUT max_bytes bigint, OUT privileges text[],
+								   OUT entries bigint, OUT bytes bigint, OUT hits bigint, OUT misses bigint,
+								   OUT sets bigint, OUT loads bigint, OUT evictions bigint) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_namespaces() IS 'Rows of the view cache_namespaces';
+
+CREATE VIEW cache_namespaces AS SELECT * FROM cachepg_namespaces();
+COMMENT ON VIEW cache_namespaces IS
+'The namespaces on which the current role has a privilege: effective policy, own privileges, use';
+GRANT SELECT ON cache_namespaces TO PUBLIC;
+
+-- ---------------------------------------------------------------------
+-- Seeing
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION cachepg_entries(OUT namespace text, OUT key text, OUT role regrole, OUT state text, OUT type regtype,
+								OUT bytes bigint, OUT age interval, OUT ttl_left interval, OUT hits bigint)
+	RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_entries() IS 'Rows of the view cache_entries';
+
+CREATE VIEW cache_entries AS SELECT * FROM cachepg_entries();
+COMMENT ON VIEW cache_entries IS
+'The entries of this database that the current role may read (with admin on a namespace: all of them); not a snapshot';
+GRANT SELECT ON cache_entries TO PUBLIC;
+
+CREATE FUNCTION cachepg_stats(OUT memory bigint, OUT partitions integer, OUT eviction text,
+							  OUT entries bigint, OUT entry_bytes bigint, OUT payload_bytes bigint, OUT free_bytes bigint,
+							  OUT overhead_bytes bigint, OUT hits bigint, OUT misses bigint, OUT hit_ratio double precision,
+							  OUT sets bigint, OUT deletes bigint, OUT loads bigint, OUT load_time interval,
+							  OUT evictions bigint, OUT expirations bigint, OUT too_large bigint, OUT dropped_sets bigint,
+							  OUT unpublished bigint)
+	LANGUAGE c PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_stats() IS 'The row of the view cache_stats';
+
+CREATE VIEW cache_stats AS SELECT * FROM cachepg_stats();
+COMMENT ON VIEW cache_stats IS 'Memory and counters of the whole server since its start, one row';
+REVOKE ALL ON FUNCTION cachepg_stats() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cachepg_stats() TO pg_monitor;
+GRANT SELECT ON cache_stats TO pg_monitor;
+
+CREATE FUNCTION cachepg_misses_by_reason(OUT namespace text, OUT reason text, OUT count bigint) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_misses_by_reason() IS 'Rows of the view cache_misses_by_reason';
+
+CREATE VIEW cache_misses_by_reason AS SELECT * FROM cachepg_misses_by_reason();
+COMMENT ON VIEW cache_misses_by_reason IS
+'Why reads did not hit and loads were not kept, per namespace on which the current role has a privilege';
+GRANT SELECT ON cache_misses_by_reason TO PUBLIC;
+
+CREATE FUNCTION cachepg_check(OUT partition integer, OUT problem text, OUT detail bigint) RETURNS SETOF record
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_check() IS
+'Verify every structure and sum of the store; no row means sound. Locks one partition at a time; superuser by default';
+REVOKE ALL ON FUNCTION cachepg_check() FROM PUBLIC;
+
+CREATE FUNCTION cachepg_version(OUT extension text, OUT library text) RETURNS record
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_version() IS 'Version of the SQL objects and of the loaded library';
