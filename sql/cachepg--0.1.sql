@@ -50,7 +50,7 @@ CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION cache_set(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_set';
 COMMENT ON FUNCTION cache_set(text, anyelement, interval) IS
 'Store a value of any type under a key (1 to 512 bytes); needs write on the namespace';
 
@@ -65,7 +65,7 @@ COMMENT ON FUNCTION cache_get(text) IS
 'The value under a key as jsonb, whatever its type, or NULL; needs read on the namespace';
 
 CREATE FUNCTION cache_get(key text, if_absent anyelement) RETURNS anyelement
-	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_get';
 COMMENT ON FUNCTION cache_get(text, anyelement) IS
 'The value under a key in the type of if_absent, which is returned on a miss; needs read on the namespace';
 
@@ -75,17 +75,17 @@ COMMENT ON FUNCTION cache_get(text, text) IS
 'The text value under a key, or if_absent on a miss; needs read on the namespace';
 
 CREATE FUNCTION cache_get_many(keys text[], OUT key text, OUT value jsonb) RETURNS SETOF record
-	LANGUAGE c PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL RESTRICTED ROWS 100 AS 'MODULE_PATHNAME', 'cachepg_cache_get_many';
 COMMENT ON FUNCTION cache_get_many(text[]) IS
 'The values under many keys as jsonb; keys that are not cached give no row; needs read on each namespace';
 
 CREATE FUNCTION cache_set_many(keys text[], vals anyarray, ttl interval DEFAULT NULL) RETURNS bigint
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_set_many';
 COMMENT ON FUNCTION cache_set_many(text[], anyarray, interval) IS
 'Store vals[i] under keys[i]; returns how many were stored; needs write on each namespace';
 
 CREATE FUNCTION cache_add(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS boolean
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_add';
 COMMENT ON FUNCTION cache_add(text, anyelement, interval) IS
 'Store a value only if the key holds none; true if stored; needs write on the namespace';
 
@@ -95,7 +95,7 @@ COMMENT ON FUNCTION cache_add(text, text, interval) IS
 'Store a text value only if the key holds none; true if stored; needs write on the namespace';
 
 CREATE FUNCTION cache_replace(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS boolean
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_replace';
 COMMENT ON FUNCTION cache_replace(text, anyelement, interval) IS
 'Store a value only if the key holds one; true if stored; needs write on the namespace';
 
@@ -105,39 +105,39 @@ COMMENT ON FUNCTION cache_replace(text, text, interval) IS
 'Store a text value only if the key holds one; true if stored; needs write on the namespace';
 
 CREATE FUNCTION cache_delete(key text) RETURNS boolean
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_delete';
 COMMENT ON FUNCTION cache_delete(text) IS
 'Drop the entries of a key, those of other roles included; true if the caller could have read one; needs invalidate or write';
 
 CREATE FUNCTION cache_exists(key text) RETURNS boolean
-	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_exists';
 COMMENT ON FUNCTION cache_exists(text) IS
 'Whether a read of the key would hit; needs read on the namespace';
 
 CREATE FUNCTION cache_ttl(key text) RETURNS interval
-	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_ttl';
 COMMENT ON FUNCTION cache_ttl(text) IS
 'Remaining lifetime of the entry, NULL if there is none; needs read on the namespace';
 
 CREATE FUNCTION cache_touch(key text, ttl interval) RETURNS boolean
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_touch';
 COMMENT ON FUNCTION cache_touch(text, interval) IS
 'Give the entry a new lifetime counted from now; true if there was one; needs write on the namespace';
 
 CREATE FUNCTION cache_incr(key text, delta bigint DEFAULT 1, ttl interval DEFAULT NULL) RETURNS bigint
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_incr';
 COMMENT ON FUNCTION cache_incr(text, bigint, interval) IS
 'Add delta to an integer entry (a new one starts at 0) and return the sum; keeps the remaining lifetime; not transactional; needs write';
 
 CREATE FUNCTION cache_entry(key text, OUT state text, OUT type regtype, OUT bytes bigint,
 							OUT age interval, OUT ttl_left interval, OUT soft_left interval,
 							OUT delta interval, OUT hits bigint, OUT why text) RETURNS record
-	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_entry';
 COMMENT ON FUNCTION cache_entry(text) IS
 'What the cache holds under a key and why a read would or would not hit; hits are estimated; needs read on the namespace';
 
 CREATE FUNCTION cache_clear(namespace text DEFAULT NULL) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_clear';
 COMMENT ON FUNCTION cache_clear(text) IS
 'Drop everything in a namespace (needs invalidate), or without argument in the whole database (superuser only); O(1)';
 
@@ -162,7 +162,7 @@ COMMENT ON FUNCTION cache_fetch(text, text, text[], interval) IS
 CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									   jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_create';
 COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint) IS
 'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
 REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint) FROM PUBLIC;
@@ -171,25 +171,25 @@ CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, nega
 									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									  max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
 									  reset text[] DEFAULT NULL) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_alter';
 COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text[]) IS
 'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
 REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text[]) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_drop';
 COMMENT ON FUNCTION cache_namespace_drop(text) IS
 'Remove a namespace, its privileges and its entries; needs to be its owner';
 REVOKE ALL ON FUNCTION cache_namespace_drop(text) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_grant(name text, role text, privilege text) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_grant';
 COMMENT ON FUNCTION cache_namespace_grant(text, text, text) IS
 'Grant read, write, invalidate or admin on a namespace to a role or to "public"; needs admin on the namespace';
 REVOKE ALL ON FUNCTION cache_namespace_grant(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_revoke(name text, role text, privilege text) RETURNS void
-	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_revoke';
 COMMENT ON FUNCTION cache_namespace_revoke(text, text, text) IS
 'Take back a privilege granted by cache_namespace_grant; needs admin on the namespace';
 REVOKE ALL ON FUNCTION cache_namespace_revoke(text, text, text) FROM PUBLIC;

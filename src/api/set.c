@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * set.c
+ *	  cache_set, cache_add, cache_replace, cache_set_many.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "api/api.h"
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "error.h"
+#include "inval/inval.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(cachepg_cache_set);
+PG_FUNCTION_INFO_V1(cachepg_cache_set_text);
+PG_FUNCTION_INFO_V1(cachepg_cache_add);
+PG_FUNCTION_INFO_V1(cachepg_cache_add_text);
+PG_FUNCTION_INFO_V1(cachepg_cache_replace);
+PG_FUNCTION_INFO_V1(cachepg_cache_replace_text);
+PG_FUNCTION_INFO_V1(cachepg_cache_set_many);
+
+/* Write one value; false if the mode refused it or it could not be kept. */
+static bool
+put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, CpgPutMode mode)
+{
+	CpgWrite	record;
+
+	record.op = CPG_WRITE_PUT;
+	record.mode = mode;
+	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_WRITE, &record.key);
+	memset(&record.item, 0, sizeof(record.item));
+	cpg_value_encode(type, value, isnull, &record.item);
+	if (record.ns->number < 0)
+		return false;
+
+	record.now = cpg_clock_now();
+	record.item.stamp = cpg_guard_stamp(cpg_guard);
+	record.item.created = record.now;
+	record.item.expiry = cpg_namespace_expiry(record.ns, ttl, record.now);
+	record.item.max_entries = record.ns->max_entries;
+	record.item.max_bytes = record.ns->max_bytes;
+	return cpg_inval_write(&record).put == CPG_PUT_STORED;
+}
+
+/* The arguments key, value, ttl of all functions here. */
+static bool
+put_arguments(FunctionCallInfo fcinfo, CpgCallSite *site, CpgPutMode mode)
+{
+	text	   *key = cpg_key_argument(fcinfo, 0);
+	int64		ttl = cpg_optional_ttl(fcinfo, 2);
+	bool		isnull = PG_ARGISNULL(1);
+
+	return put(key, &site->type, isnull ? (Datum) 0 : PG_GETARG_DATUM(1), isnull, ttl, mode);
+}
+
+Datum
+cachepg_cache_set(PG_FUNCTION_ARGS)
+{
+	put_arguments(fcinfo, cpg_call_site_of_argument(fcinfo, 1), CPG_PUT_SET);
+	PG_RETURN_VOID();
+}
+
+Datum
+cachepg_cache_set_text(PG_FUNCTION_ARGS)
+{
+	put_arguments(fcinfo, cpg_call_site(fcinfo, TEXTOID), CPG_PUT_SET);
+	PG_RETURN_VOID();
+}
+
+Datum
+cachepg_cache_add(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site_of_argument(fcinfo, 1), CPG_PUT_ADD));
+}
+
+Datum
+cachepg_cache_add_text(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site(fcinfo, TEXTOID), CPG_PUT_ADD));
+}
+
+Datum
+cachepg_cache_replace(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site_of_argument(fcinfo, 1), CPG_PUT_REPLACE));
+}
+
+Datum
+cachepg_cache_replace_text(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site(fcinfo, TEXTOID), CPG_PUT_REPLACE));
+}
+
+/* The elements of an array argument and their number. */
+static int
+elements_of(ArrayType *array, Datum **elements, bool **nulls)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	int			count;
+
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	deconstruct_array(array, type, typlen, typbyval, typalign, elements, nulls, &count);
+	return count;
+}
+
+Datum
+cachepg_cache_set_many(PG_FUNCTION_ARGS)
+{
+	Datum	   *keys;
+	Datum	   *values;
+	bool	   *null_keys;
+	bool	   *null_values;
+	int64		ttl;
+	int64		stored = 0;
+	CpgCallSite *site;
+	int			count;
+
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		cpg_error_null_argument("array of keys or values");
+	ttl = cpg_optional_ttl(fcinfo, 2);
+	count = elements_of(PG_GETARG_ARRAYTYPE_P(0), &keys, &null_keys);
+	if (elements_of(PG_GETARG_ARRAYTYPE_P(1), &values, &null_values) != count)
+		cpg_error_bad_argument("cache_set_many needs as many values as keys");
+
+	site = cpg_call_site(fcinfo, ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(1)));
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (null_keys[i])
+			cpg_error_null_argument("cache key");
+		stored += put(DatumGetTextPP(keys[i]), &site->type, values[i], null_values[i],
+					  ttl, CPG_PUT_SET);
+	}
+	PG_RETURN_INT64(stored);
+}

@@ -1,0 +1,38 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *	  Every difference between the supported PostgreSQL versions (15 to 18).
+ *
+ * No other file looks at PG_VERSION_NUM.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_COMPAT_H
+#define CPG_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "cachepg needs PostgreSQL 15 or later"
+#endif
+
+/* 16 renamed the process flag; 17 replaced the lookup by latch owner number. */
+#if PG_VERSION_NUM >= 170000
+#define CPG_MY_PROC_NUMBER	MyProcNumber
+#else
+#define CPG_MY_PROC_NUMBER	(MyProc ? MyProc->pgprocno : 0)
+#endif
+
+/* Wait events have names of their own from 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define CPG_WAIT_EVENT_NEW(name)	WaitEventExtensionNew(name)
+#else
+#define CPG_WAIT_EVENT_NEW(name)	PG_WAIT_EXTENSION
+#endif
+
+/* 18 tells what a module is. */
+#ifdef PG_MODULE_MAGIC_EXT
+#define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC_EXT(.name = (n), .version = (v))
+#else
+#define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC
+#endif
+
+#endif							/* CPG_COMPAT_H */

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * args.c
+ *	  Arguments of a query: from SQL values, to parameters.
+ *
+ * Values are bound as parameters, never pasted into SQL text.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "core/hash.h"
+#include "error.h"
+#include "fetch/fetch.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+static void
+allocate(CpgArgs *args, int count)
+{
+	if (count > CPG_FETCH_ARGS_MAX)
+		cpg_error_bad_argument("too many query arguments: %d, the limit is %d",
+							   count, CPG_FETCH_ARGS_MAX);
+	args->count = count;
+	args->types = palloc0(Max(count, 1) * sizeof(Oid));
+	args->values = palloc0(Max(count, 1) * sizeof(Datum));
+	args->nulls = palloc0(Max(count, 1) * sizeof(bool));
+}
+
+/* A value whose bytes depend on nothing but itself. */
+static Datum
+flat_value(Datum value, Form_pg_attribute att)
+{
+	if (att->attlen == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
+	return value;
+}
+
+/* Arguments from the columns of a record (palloc'd; values may point into it). */
+void
+cpg_args_from_record(Datum record, CpgArgs *args)
+{
+	HeapTupleHeader header = DatumGetHeapTupleHeader(record);
+	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+											  HeapTupleHeaderGetTypMod(header));
+	HeapTupleData tuple;
+
+	allocate(args, desc->natts);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
+	ItemPointerSetInvalid(&tuple.t_self);
+	tuple.t_tableOid = InvalidOid;
+	tuple.t_data = header;
+	heap_deform_tuple(&tuple, desc, args->values, args->nulls);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		args->types[i] = att->atttypid == UNKNOWNOID ? InvalidOid : att->atttypid;
+		if (!args->nulls[i])
+			args->values[i] = flat_value(args->values[i], att);
+	}
+	ReleaseTupleDesc(desc);
+}
+
+/* Arguments from a text array, in the types that the query infers. */
+void
+cpg_args_from_array(ArrayType *array, CpgArgs *args)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+
+	if (ARR_NDIM(array) > 1)
+		cpg_error_bad_argument("query arguments must be a one-dimensional array");
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	allocate(args, count);
+	for (int i = 0; i < count; i++)
+	{
+		args->nulls[i] = nulls[i];
+		if (!nulls[i])
+			args->values[i] = CStringGetDatum(TextDatumGetCString(elements[i]));
+	}
+}
+
+static uint64
+hash_value(Oid type, Datum value, uint64 seed)
+{
+	int16		typlen = -2;
+	bool		typbyval = false;
+
+	if (OidIsValid(type))
+		get_typlenbyval(type, &typlen, &typbyval);
+	if (typbyval)
+		return cpg_hash_combine(seed, value);
+	if (typlen == -1)
+		return hash_bytes_extended((unsigned char *) VARDATA_ANY(DatumGetPointer(value)),
+								   (int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), seed);
+	if (typlen == -2)
+		return hash_bytes_extended((unsigned char *) DatumGetCString(value),
+								   (int) strlen(DatumGetCString(value)), seed);
+	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), typlen, seed);
+}
+
+/* A hash of number, types and values, in order. */
+uint64
+cpg_args_hash(const CpgArgs *args, uint64 seed)
+{
+	uint64		hash = cpg_hash_combine(seed, args->count);
+
+	for (int i = 0; i < args->count; i++)
+	{
+		hash = cpg_hash_combine(hash, ((uint64) args->types[i] << 1) | args->nulls[i]);
+		if (!args->nulls[i])
+			hash = cpg_hash_mix(hash_value(args->types[i], args->values[i], hash));
+	}
+	return hash;
+}
+
+static bool
+find_highest_param(Node *node, int *highest)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+		*highest = Max(*highest, ((Param *) node)->paramid);
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, find_highest_param, highest, 0);
+	return expression_tree_walker(node, find_highest_param, highest);
+}
+
+static RawStmt *
+parse_one(const char *query)
+{
+	List	   *statements = pg_parse_query(query);
+
+	if (list_length(statements) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the query of cache_fetch must be one statement, not %d",
+						list_length(statements))));
+	return linitial_node(RawStmt, statements);
+}
+
+/*
+ * Give each argument the type of its parameter in the query: read texts by the
+ * input function of the type that the query infers.  A wrong number of them is
+ * invalid_parameter_value.
+ */
+void
+cpg_args_bind(const char *query, CpgArgs *args)
+{
+	int			count = args->count;
+	Oid		   *types = palloc(Max(count, 1) * sizeof(Oid));
+	int			highest = 0;
+	Query	   *analyzed;
+
+	memcpy(types, args->types, count * sizeof(Oid));
+	analyzed = parse_analyze_varparams(parse_one(query), query, &types, &count, NULL);
+	(void) find_highest_param((Node *) analyzed, &highest);
+	if (highest != args->count)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the query of cache_fetch takes %d arguments, but %d were given",
+						highest, args->count),
+				 errhint("Pass them as args => ROW(...) or args => ARRAY['...'], one for each of $1, $2, ...")));
+
+	for (int i = 0; i < args->count; i++)
+	{
+		Oid			input;
+		Oid			ioparam;
+
+		if (OidIsValid(args->types[i]))
+			continue;
+		args->types[i] = types[i];
+		getTypeInputInfo(types[i], &input, &ioparam);
+		args->values[i] = OidInputFunctionCall(input,
+											   args->nulls[i] ? NULL : DatumGetCString(args->values[i]),
+											   ioparam, -1);
+	}
+}

@@ -1,0 +1,128 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.c
+ *	  All settings, in alphabetical order.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "guc.h"
+#include "miscadmin.h"
+#include "store/store.h"
+#include "utils/guc.h"
+
+bool		cpg_enabled = true;
+int			cpg_entry_size = CPG_ENTRY_SIZE_DEFAULT;
+int			cpg_eviction = CPG_EVICTION_S3FIFO;
+int			cpg_janitor_interval = CPG_JANITOR_INTERVAL_DEFAULT;
+int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
+int			cpg_memory = CPG_MEMORY_DEFAULT;
+
+static const struct config_enum_entry eviction_options[] = {
+	{"s3fifo", CPG_EVICTION_S3FIFO, false},
+	{"lru", CPG_EVICTION_LRU, false},
+	{NULL, 0, false}
+};
+
+/* Name of an eviction policy as in cachepg.eviction. */
+const char *
+cpg_eviction_name(int eviction)
+{
+	for (const struct config_enum_entry *e = eviction_options; e->name != NULL; e++)
+	{
+		if (e->val == eviction)
+			return e->name;
+	}
+	return "?";
+}
+
+static void
+define_memory_settings(void)
+{
+	DefineCustomEnumVariable("cachepg.eviction",
+							 "Which entries leave when memory is full.",
+							 "s3fifo resists scans and scales; lru keeps strict recency order in each partition.",
+							 &cpg_eviction,
+							 CPG_EVICTION_S3FIFO,
+							 eviction_options,
+							 PGC_POSTMASTER,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+
+	DefineCustomIntVariable("cachepg.expected_entry_size",
+							"Expected size of an entry: key, value and about 70 bytes of header.",
+							"Sizes the index; smaller entries than expected run out of slots before memory is full.",
+							&cpg_entry_size,
+							CPG_ENTRY_SIZE_DEFAULT,
+							CPG_ENTRY_SIZE_MIN,
+							CPG_ENTRY_SIZE_MAX,
+							PGC_POSTMASTER,
+							GUC_UNIT_BYTE,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.max_namespaces",
+							"Number of namespaces, over all databases, that can be in use at once.",
+							"Keys of further namespaces are not cached.",
+							&cpg_max_namespaces,
+							CPG_MAX_NAMESPACES_DEFAULT,
+							CPG_MAX_NAMESPACES_MIN,
+							CPG_MAX_NAMESPACES_MAX,
+							PGC_POSTMASTER,
+							0,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.memory",
+							"Shared memory of the cache, everything included.",
+							NULL,
+							&cpg_memory,
+							CPG_MEMORY_DEFAULT,
+							CPG_MEMORY_MIN,
+							CPG_MEMORY_MAX,
+							PGC_POSTMASTER,
+							GUC_UNIT_MB,
+							NULL,
+							NULL,
+							NULL);
+}
+
+/* Define all settings; called once, by _PG_init. */
+void
+cpg_guc_define(void)
+{
+	DefineCustomBoolVariable("cachepg.enabled",
+							 "Whether the cache is used.",
+							 "When off, reads miss, loads run and are not kept, and writes are dropped.",
+							 &cpg_enabled,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+
+	DefineCustomIntVariable("cachepg.janitor_interval",
+							"Time between two rounds of the janitor worker.",
+							"It reclaims expired entries and keeps a little memory free.",
+							&cpg_janitor_interval,
+							CPG_JANITOR_INTERVAL_DEFAULT,
+							CPG_JANITOR_INTERVAL_MIN,
+							CPG_JANITOR_INTERVAL_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+
+	/* the size of shared memory is settled when the server starts */
+	if (process_shared_preload_libraries_in_progress)
+		define_memory_settings();
+
+	MarkGUCPrefixReserved("cachepg");
+}

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * guc.h
+ *	  Settings of cachepg.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_GUC_H
+#define CPG_GUC_H
+
+#define CPG_MEMORY_MIN				4	/* MB */
+#define CPG_MEMORY_DEFAULT			128
+#define CPG_MEMORY_MAX				(128 * 1024)
+#define CPG_ENTRY_SIZE_MIN			64	/* bytes */
+#define CPG_ENTRY_SIZE_DEFAULT		200
+#define CPG_ENTRY_SIZE_MAX			(1024 * 1024)
+#define CPG_JANITOR_INTERVAL_MIN	10	/* ms */
+#define CPG_JANITOR_INTERVAL_DEFAULT 1000
+#define CPG_JANITOR_INTERVAL_MAX	(3600 * 1000)
+#define CPG_MAX_NAMESPACES_MIN		8
+#define CPG_MAX_NAMESPACES_DEFAULT	256
+#define CPG_MAX_NAMESPACES_MAX		16384
+
+extern bool cpg_enabled;
+extern int	cpg_entry_size;
+extern int	cpg_eviction;
+extern int	cpg_janitor_interval;
+extern int	cpg_max_namespaces;
+extern int	cpg_memory;
+
+extern const char *cpg_eviction_name(int eviction);
+extern void cpg_guc_define(void);
+
+#endif							/* CPG_GUC_H */

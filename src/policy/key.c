@@ -1,0 +1,78 @@
+/*-------------------------------------------------------------------------
+ *
+ * key.c
+ *	  Keys: limits, namespace, privilege, identity.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "cachepg.h"
+#include "common/pg_prng.h"
+#include "error.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "policy/key.h"
+#include "shmem.h"
+
+static void
+check_length(Size len)
+{
+	if (len == 0)
+		cpg_error_bad_argument("cache key must not be empty");
+	if (len > CPG_KEY_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("cache key is too long"),
+				 errdetail("It has %zu bytes; the limit is %d.", len, CPG_KEY_MAX),
+				 errhint("Use a hash of the long part, such as md5(...).")));
+}
+
+/*
+ * Fill *out for a key (detoasted, packed, not copied) of the current role and
+ * return its namespace, after checking that the role has one of privileges.
+ * out->ns is meaningful only if the namespace is attached; *out matches the
+ * newest variant.
+ *
+ * Errors: object_not_in_prerequisite_state, invalid_parameter_value,
+ * program_limit_exceeded, insufficient_privilege.
+ */
+CpgNamespace *
+cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
+{
+	const char *data = VARDATA_ANY(key);
+	Size		len = VARSIZE_ANY_EXHDR(key);
+	CpgNamespace *ns;
+
+	if (unlikely(!cpg_shmem_ready()))
+		cpg_require_preload();
+	if (unlikely(len == 0 || len > CPG_KEY_MAX))
+		check_length(len);
+
+	ns = cpg_namespace_resolve(data, len);
+	cpg_namespace_require(ns, privileges);
+	if (unlikely(!cpg_namespace_attach(ns) || !cpg_enabled))
+	{
+		memset(out, 0, sizeof(*out));
+		ns->number = -1;
+		return ns;
+	}
+	cpg_key_init(out, cpg_store, (uint16) ns->number, data, len);
+	out->role = ns->shared ? InvalidOid : GetUserId();
+	out->bounded = cpg_namespace_bounded(ns);
+	return ns;
+}
+
+/*
+ * When a value written now with a lifetime in milliseconds (0: the
+ * namespace's) expires; the jitter shortens it at random.
+ */
+int64
+cpg_namespace_expiry(const CpgNamespace *ns, int64 ttl, int64 now)
+{
+	if (ttl == 0)
+		ttl = ns->ttl;
+	if (ns->jitter > 0)
+		ttl -= (int64) (ttl * ns->jitter * pg_prng_double(&pg_global_prng_state));
+	return now + Max(ttl, 1);
+}

@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * namespace.c
+ *	  The session's copy of the namespaces and the way from a key to its
+ *	  namespace.
+ *
+ * The copy is void after any change of the catalog tables, which is announced
+ * by a relcache invalidation (trigger cachepg_catalog_changed): by other
+ * sessions' changes from their commit on, by the own ones at once, and again if
+ * they are rolled back.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "policy/namespace.h"
+#include "shmem.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+
+static MemoryContext context = NULL;
+static CpgNamespace *spaces = NULL;
+static int	nspaces = 0;
+static bool valid = false;
+static CpgCatalog catalog;
+
+/* Open addressing by name, twice as many places as namespaces or more. */
+static uint32 *table = NULL;	/* index + 1, 0 is empty */
+static uint32 table_mask = 0;
+
+/* The namespace of the key before, most often that of the next. */
+static CpgNamespace *last = NULL;
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	if (relid == InvalidOid || relid == catalog.table || relid == catalog.acl_table)
+		valid = false;
+}
+
+static void
+build_table(void)
+{
+	uint32		size = 16;
+
+	while (size < (uint32) nspaces * 2)
+		size *= 2;
+	table = MemoryContextAllocZero(context, size * sizeof(uint32));
+	table_mask = size - 1;
+	for (int i = 0; i < nspaces; i++)
+	{
+		uint32		at = hash_bytes((unsigned char *) spaces[i].name, spaces[i].name_len);
+
+		while (table[at & table_mask] != 0)
+			at++;
+		table[at & table_mask] = i + 1;
+	}
+}
+
+static void
+forget(void)
+{
+	if (context == NULL)
+	{
+		context = AllocSetContextCreate(TopMemoryContext, "cachepg namespaces",
+										ALLOCSET_SMALL_SIZES);
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	}
+	spaces = NULL;
+	last = NULL;
+	nspaces = 0;
+	MemoryContextReset(context);
+}
+
+/* Read the catalog until no change came in between. */
+static void
+reload(void)
+{
+	do
+	{
+		forget();
+		catalog = cpg_catalog_find();
+		if (!OidIsValid(catalog.table) || !OidIsValid(catalog.acl_table))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("extension \"cachepg\" is not installed in this database"),
+					 errhint("Run CREATE EXTENSION cachepg;")));
+		valid = true;
+		spaces = cpg_catalog_read(&catalog, context, &nspaces);
+		build_table();
+	} while (!valid);
+}
+
+static inline void
+ensure_valid(void)
+{
+	if (unlikely(!valid || spaces == NULL))
+	{
+		valid = false;
+		reload();
+	}
+}
+
+static CpgNamespace *
+lookup(const char *name, Size len)
+{
+	uint32		at;
+
+	if (len == 0 || len >= CPG_NAMESPACE_NAME_SIZE)
+		return NULL;
+	at = hash_bytes((const unsigned char *) name, (int) len);
+	for (; table[at & table_mask] != 0; at++)
+	{
+		CpgNamespace *ns = &spaces[table[at & table_mask] - 1];
+
+		if (ns->name_len == len && memcmp(ns->name, name, len) == 0)
+			return ns;
+	}
+	return NULL;
+}
+
+/*
+ * The namespace of a key: that named before the first colon if there is one of
+ * that name, else the default namespace.
+ */
+CpgNamespace *
+cpg_namespace_resolve(const char *key, Size len)
+{
+	const char *colon;
+	CpgNamespace *ns;
+
+	ensure_valid();
+	if (last != NULL && len > last->name_len && key[last->name_len] == ':' &&
+		memcmp(key, last->name, last->name_len) == 0)
+		return last;
+	if (nspaces == 1)
+		return &spaces[0];
+	colon = memchr(key, ':', Min(len, CPG_NAMESPACE_NAME_SIZE));
+	ns = colon == NULL ? NULL : lookup(key, colon - key);
+	if (ns == NULL)
+		return &spaces[0];
+	last = ns;
+	return ns;
+}
+
+/* The namespace of a name, NULL if there is none. */
+CpgNamespace *
+cpg_namespace_find(const char *name)
+{
+	ensure_valid();
+	return lookup(name, strlen(name));
+}
+
+/* As cpg_namespace_find, but raises undefined_object. */
+CpgNamespace *
+cpg_namespace_get(const char *name)
+{
+	CpgNamespace *ns = cpg_namespace_find(name);
+
+	if (ns == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cache namespace \"%s\" does not exist", name)));
+	return ns;
+}
+
+/* All namespaces of this database; returns their number. */
+int
+cpg_namespace_list(CpgNamespace **first)
+{
+	ensure_valid();
+	*first = spaces;
+	return nspaces;
+}
+
+/*
+ * Make ns->number valid.  False if the server has no number left: then nothing
+ * of the namespace is cached.
+ */
+bool
+cpg_namespace_attach(CpgNamespace *ns)
+{
+	if (likely(ns->number >= 0 &&
+			   cpg_registry->space[ns->number].generation == ns->generation))
+		return true;
+	ns->number = cpg_registry_attach(ns->name, cpg_namespace_bounded(ns), &ns->generation);
+	return ns->number >= 0;
+}
+
+/* The namespace of this database with a number in the store, or NULL. */
+CpgNamespace *
+cpg_namespace_by_number(int number)
+{
+	CpgSharedNamespace copy;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	copy = cpg_registry->space[number];
+	LWLockRelease(&cpg_registry->lock.lock);
+	if (copy.database != MyDatabaseId)
+		return NULL;
+	return cpg_namespace_find(copy.name);
+}

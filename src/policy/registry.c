@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.c
+ *	  Numbers of namespaces.  See registry.h.
+ *
+ * Concurrency: one lock, taken at a session's first use of a namespace and by
+ * DDL on namespaces, never on a hit.  A session remembers the number with its
+ * generation and compares the latter, without lock, at each use: whoever gives
+ * a number another meaning first bumps its cell, so that entries of the old
+ * meaning are dead for everybody.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "guard/guard.h"
+#include "miscadmin.h"
+#include "policy/registry.h"
+#include "shmem.h"
+#include "utils/syscache.h"
+
+Size
+cpg_registry_size(uint32 max_namespaces)
+{
+	return offsetof(CpgSharedRegistry, space) + max_namespaces * sizeof(CpgSharedNamespace);
+}
+
+void
+cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranche)
+{
+	memset(registry, 0, cpg_registry_size(max_namespaces));
+	LWLockInitialize(&registry->lock.lock, tranche);
+	registry->size = max_namespaces;
+}
+
+static int
+find_locked(const char *name)
+{
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		CpgSharedNamespace *space = &cpg_registry->space[i];
+
+		if (space->database == MyDatabaseId && strcmp(space->name, name) == 0)
+			return (int) i;
+	}
+	return -1;
+}
+
+static int
+find_free_locked(void)
+{
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		if (cpg_registry->space[i].database == InvalidOid)
+			return (int) i;
+	}
+	return -1;
+}
+
+/* Give a number a meaning (InvalidOid: none); all its entries die. */
+static void
+assign_locked(int number, Oid database, const char *name, bool bounded)
+{
+	CpgSharedNamespace *space = &cpg_registry->space[number];
+
+	space->generation++;
+	cpg_guard_bump(cpg_guard, (CpgCell) number);
+	space->database = database;
+	space->bounded = bounded;
+	strlcpy(space->name, name, sizeof(space->name));
+}
+
+static int
+attach_locked(const char *name, bool bounded, uint32 *generation)
+{
+	int			number = find_locked(name);
+
+	if (number < 0)
+	{
+		number = find_free_locked();
+		if (number < 0)
+			return -1;
+		assign_locked(number, MyDatabaseId, name, bounded);
+	}
+	else if (cpg_registry->space[number].bounded != bounded)
+		assign_locked(number, MyDatabaseId, name, bounded);
+	*generation = cpg_registry->space[number].generation;
+	return number;
+}
+
+/* Free the numbers of databases that exist no more; true if there was one. */
+static bool
+reclaim(void)
+{
+	bool		freed = false;
+
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		Oid			database = cpg_registry->space[i].database;
+
+		/* looked up without our lock: a catalog access may do anything */
+		if (database == InvalidOid || SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)))
+			continue;
+		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+		if (cpg_registry->space[i].database == database)
+		{
+			assign_locked((int) i, InvalidOid, "", false);
+			freed = true;
+		}
+		LWLockRelease(&cpg_registry->lock.lock);
+	}
+	return freed;
+}
+
+/*
+ * The number of a namespace of this database, -1 if all numbers are in use; it
+ * holds while the generation at that number does not move.
+ */
+int
+cpg_registry_attach(const char *name, bool bounded, uint32 *generation)
+{
+	int			number;
+
+	for (;;)
+	{
+		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+		number = attach_locked(name, bounded, generation);
+		LWLockRelease(&cpg_registry->lock.lock);
+		if (number >= 0 || !reclaim())
+			return number;
+	}
+}
+
+/* Forget a namespace of this database; its entries die. */
+void
+cpg_registry_release(const char *name)
+{
+	int			number;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+	number = find_locked(name);
+	if (number >= 0)
+		assign_locked(number, InvalidOid, "", false);
+	LWLockRelease(&cpg_registry->lock.lock);
+}
+
+/* Invalidate all entries of this database: O(namespaces). */
+void
+cpg_registry_clear_database(void)
+{
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		if (cpg_registry->space[i].database == MyDatabaseId)
+			cpg_guard_bump(cpg_guard, (CpgCell) i);
+	}
+	LWLockRelease(&cpg_registry->lock.lock);
+}

@@ -1,0 +1,41 @@
+/*-------------------------------------------------------------------------
+ *
+ * registry.h
+ *	  Numbers of namespaces in use, for the whole server.
+ *
+ * The store knows a namespace by a small number, which is also the number of
+ * its cell in the guard.  A number is given to (database, name) at the first
+ * use and taken back when the namespace or the database is gone.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_POLICY_REGISTRY_H
+#define CPG_POLICY_REGISTRY_H
+
+#include "storage/lwlock.h"
+
+#define CPG_NAMESPACE_NAME_SIZE 64
+
+/* All fields are written under the registry's lock. */
+typedef struct CpgSharedNamespace
+{
+	Oid			database;		/* InvalidOid: number is free */
+	volatile uint32 generation; /* moves when the number gets another meaning */
+	bool		bounded;
+	char		name[CPG_NAMESPACE_NAME_SIZE];
+} CpgSharedNamespace;
+
+typedef struct CpgSharedRegistry
+{
+	LWLockPadded lock;
+	uint32		size;
+	CpgSharedNamespace space[FLEXIBLE_ARRAY_MEMBER];
+} CpgSharedRegistry;
+
+extern Size cpg_registry_size(uint32 max_namespaces);
+extern void cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranche);
+extern int	cpg_registry_attach(const char *name, bool bounded, uint32 *generation);
+extern void cpg_registry_release(const char *name);
+extern void cpg_registry_clear_database(void);
+
+#endif							/* CPG_POLICY_REGISTRY_H */

@@ -1,0 +1,138 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.c
+ *	  Request and initial state of shared memory.
+ *
+ * One piece of exactly cachepg.memory bytes in the main segment, divided into
+ * guard, registry, statistics and, with all that is left, the store.
+ *
+ * After a crash the postmaster makes shared memory anew and calls the startup
+ * hook again: the cache is then empty.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "common/pg_prng.h"
+#include "guard/guard.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "policy/registry.h"
+#include "shmem.h"
+#include "stats/stats.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "store/store.h"
+
+CpgSharedGuard *cpg_guard = NULL;
+CpgSharedRegistry *cpg_registry = NULL;
+CpgSharedStats *cpg_stats = NULL;
+CpgSharedStore *cpg_store = NULL;
+
+static shmem_request_hook_type prev_request_hook = NULL;
+static shmem_startup_hook_type prev_startup_hook = NULL;
+
+typedef struct Layout
+{
+	Size		guard;			/* offsets */
+	Size		registry;
+	Size		stats;
+	Size		store;
+	CpgStoreConfig config;
+} Layout;
+
+static Layout
+layout(void)
+{
+	Size		memory = (Size) cpg_memory * 1024 * 1024;
+	Layout		at;
+
+	at.guard = 0;
+	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(cpg_max_namespaces));
+	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
+	at.store = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
+
+	memset(&at.config, 0, sizeof(at.config));
+	at.config.size = memory > at.store ? memory - at.store : 0;
+	at.config.npartitions = cpg_store_partitions(memory);
+	at.config.max_namespaces = cpg_max_namespaces;
+	at.config.entry_size = cpg_entry_size;
+	at.config.eviction = (CpgEviction) cpg_eviction;
+	return at;
+}
+
+static void
+check_layout(const Layout *at)
+{
+	Size		needed = at->store + cpg_store_min_size(&at->config);
+	Size		memory = (Size) cpg_memory * 1024 * 1024;
+
+	if (memory < needed)
+		ereport(FATAL,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("\"cachepg.memory\" of %d MB is too small for %d namespaces",
+						cpg_memory, cpg_max_namespaces),
+				 errhint("Set \"cachepg.memory\" to at least %zu MB, or lower \"cachepg.max_namespaces\".",
+						 (needed + 1024 * 1024 - 1) / (1024 * 1024))));
+}
+
+static void
+request(void)
+{
+	Layout		at;
+
+	if (prev_request_hook)
+		prev_request_hook();
+	at = layout();
+	check_layout(&at);
+	RequestAddinShmemSpace((Size) cpg_memory * 1024 * 1024);
+	RequestNamedLWLockTranche("CachePgPartition", 1);
+}
+
+static void
+initialize(const Layout *at)
+{
+	CpgStoreConfig config = at->config;
+
+	/* the tranche exists for its name; the locks themselves lie in the store */
+	config.tranche = GetNamedLWLockTranche("CachePgPartition")->lock.tranche;
+	if (!pg_strong_random(&config.seed, sizeof(config.seed)))
+		config.seed = pg_prng_uint64(&pg_global_prng_state);
+
+	cpg_guard_init(cpg_guard, cpg_max_namespaces);
+	cpg_registry_init(cpg_registry, cpg_max_namespaces, config.tranche);
+	cpg_stats_init(cpg_stats, cpg_max_namespaces);
+	cpg_store_init(cpg_store, &config, cpg_guard);
+}
+
+static void
+startup(void)
+{
+	Layout		at = layout();
+	char	   *base;
+	bool		found;
+
+	if (prev_startup_hook)
+		prev_startup_hook();
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	base = ShmemInitStruct("cachepg", (Size) cpg_memory * 1024 * 1024, &found);
+	cpg_guard = (CpgSharedGuard *) (base + at.guard);
+	cpg_registry = (CpgSharedRegistry *) (base + at.registry);
+	cpg_stats = (CpgSharedStats *) (base + at.stats);
+	cpg_store = (CpgSharedStore *) (base + at.store);
+	if (!found)
+		initialize(&at);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Chain the hooks; called once, by _PG_init in the postmaster. */
+void
+cpg_shmem_install(void)
+{
+	prev_request_hook = shmem_request_hook;
+	shmem_request_hook = request;
+	prev_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = startup;
+}

@@ -1,0 +1,32 @@
+/*-------------------------------------------------------------------------
+ *
+ * shmem.h
+ *	  The pieces of cachepg's shared memory, as seen by this process.
+ *
+ * NULL in a process that did not get the library through
+ * shared_preload_libraries.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_SHMEM_H
+#define CPG_SHMEM_H
+
+struct CpgSharedGuard;
+struct CpgSharedRegistry;
+struct CpgSharedStats;
+struct CpgSharedStore;
+
+extern struct CpgSharedGuard *cpg_guard;
+extern struct CpgSharedRegistry *cpg_registry;
+extern struct CpgSharedStats *cpg_stats;
+extern struct CpgSharedStore *cpg_store;
+
+extern void cpg_shmem_install(void);
+
+static inline bool
+cpg_shmem_ready(void)
+{
+	return cpg_store != NULL;
+}
+
+#endif							/* CPG_SHMEM_H */

@@ -1,0 +1,224 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.c
+ *	  Counters per namespace.  See stats.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include <unistd.h>
+
+#include "access/xact.h"
+#include "compat.h"
+#include "guc.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "stats/stats.h"
+#include "storage/proc.h"
+#include "utils/memutils.h"
+
+#define STRIPES_MAX 64
+/* Counts held back at most, so that a long statement shows its progress. */
+#define PENDING_MAX 4096
+
+struct CpgSharedStats
+{
+	uint32		nstripes;
+	uint32		max_namespaces;
+	pg_atomic_uint64 count[FLEXIBLE_ARRAY_MEMBER];	/* [stripe][namespace][counter] */
+};
+
+typedef struct Pending
+{
+	uint64		count[CPG_NCOUNTERS];
+	int			next_dirty;		/* -1: last, -2: not in the list */
+} Pending;
+
+#define LIST_END	(-1)
+#define NOT_LISTED	(-2)
+
+static Pending *pending = NULL;
+static int	first_dirty = LIST_END;
+static int	npending = 0;
+
+static const char *const reasons[CPG_NCOUNTERS] = {
+	[CPG_COUNT_ABSENT] = "absent",
+	[CPG_COUNT_EXPIRED] = "expired",
+	[CPG_COUNT_EVICTED] = "evicted",
+	[CPG_COUNT_INVALIDATED_NAMESPACE] = "invalidated_namespace",
+	[CPG_COUNT_LOADER_CHANGED] = "loader_changed",
+	[CPG_COUNT_OTHER_ROLE] = "other_role",
+	[CPG_COUNT_TYPE_CHANGED] = "type_changed",
+	[CPG_COUNT_DISABLED] = "disabled",
+	[CPG_COUNT_TOO_LARGE] = "too_large",
+	[CPG_COUNT_ISOLATION] = "isolation",
+	[CPG_COUNT_WROTE] = "wrote",
+	[CPG_COUNT_PARALLEL] = "parallel",
+	[CPG_COUNT_TEMP_TABLE] = "temp_table",
+	[CPG_COUNT_FORBIDDEN] = "no_write_privilege",
+	[CPG_COUNT_NO_ROOM] = "no_room",
+};
+
+static uint32
+stripes(void)
+{
+	long		cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (uint32) Min(Max(cpus, 1) * 2, STRIPES_MAX);
+}
+
+Size
+cpg_stats_size(uint32 max_namespaces)
+{
+	return offsetof(CpgSharedStats, count) +
+		(Size) stripes() * max_namespaces * CPG_NCOUNTERS * sizeof(pg_atomic_uint64);
+}
+
+void
+cpg_stats_init(CpgSharedStats *stats, uint32 max_namespaces)
+{
+	stats->nstripes = stripes();
+	stats->max_namespaces = max_namespaces;
+	for (uint32 i = 0; i < stats->nstripes * max_namespaces * CPG_NCOUNTERS; i++)
+		pg_atomic_init_u64(&stats->count[i], 0);
+}
+
+static pg_atomic_uint64 *
+counters_of(uint32 stripe, int number)
+{
+	return &cpg_stats->count[((Size) stripe * cpg_stats->max_namespaces + number) * CPG_NCOUNTERS];
+}
+
+/* At the end of a transaction; only atomic additions, which cannot fail. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (first_dirty != LIST_END && event != XACT_EVENT_PRE_COMMIT &&
+		event != XACT_EVENT_PARALLEL_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE)
+		cpg_stats_flush();
+}
+
+static void
+prepare(void)
+{
+	pending = MemoryContextAllocZero(TopMemoryContext, cpg_max_namespaces * sizeof(Pending));
+	for (int i = 0; i < cpg_max_namespaces; i++)
+		pending[i].next_dirty = NOT_LISTED;
+	RegisterXactCallback(at_transaction_end, NULL);
+}
+
+/* Count for the namespace with a number in the store (less than 0: ignored). */
+void
+cpg_stats_add(int number, CpgCounter counter, uint64 amount)
+{
+	Pending    *p;
+
+	if (unlikely(number < 0))
+		return;
+	if (unlikely(pending == NULL))
+		prepare();
+	p = &pending[number];
+	p->count[counter] += amount;
+	if (p->next_dirty == NOT_LISTED)
+	{
+		p->next_dirty = first_dirty;
+		first_dirty = number;
+	}
+	if (unlikely(++npending > PENDING_MAX))
+		cpg_stats_flush();
+}
+
+/* Add the own counts to shared memory. */
+void
+cpg_stats_flush(void)
+{
+	uint32		stripe = (uint32) CPG_MY_PROC_NUMBER % cpg_stats->nstripes;
+
+	while (first_dirty != LIST_END)
+	{
+		Pending    *p = &pending[first_dirty];
+		pg_atomic_uint64 *shared = counters_of(stripe, first_dirty);
+
+		for (int i = 0; i < CPG_NCOUNTERS; i++)
+		{
+			if (p->count[i] != 0)
+				pg_atomic_fetch_add_u64(&shared[i], p->count[i]);
+			p->count[i] = 0;
+		}
+		first_dirty = p->next_dirty;
+		p->next_dirty = NOT_LISTED;
+	}
+	npending = 0;
+}
+
+/* The counters of a namespace, CPG_NCOUNTERS of them, the own ones included. */
+void
+cpg_stats_read(int number, uint64 *counts)
+{
+	if (pending != NULL)
+		cpg_stats_flush();
+	memset(counts, 0, CPG_NCOUNTERS * sizeof(uint64));
+	for (uint32 stripe = 0; stripe < cpg_stats->nstripes; stripe++)
+	{
+		pg_atomic_uint64 *shared = counters_of(stripe, number);
+
+		for (int i = 0; i < CPG_NCOUNTERS; i++)
+			counts[i] += pg_atomic_read_u64(&shared[i]);
+	}
+}
+
+/* Set the counters of a namespace to 0; its number is about to be reused. */
+void
+cpg_stats_reset(int number)
+{
+	if (pending != NULL)
+		cpg_stats_flush();
+	for (uint32 stripe = 0; stripe < cpg_stats->nstripes; stripe++)
+	{
+		for (int i = 0; i < CPG_NCOUNTERS; i++)
+			pg_atomic_write_u64(&counters_of(stripe, number)[i], 0);
+	}
+}
+
+/* Sum of a range of counters. */
+uint64
+cpg_stats_sum(const uint64 *counts, CpgCounter first, CpgCounter last)
+{
+	uint64		sum = 0;
+
+	for (int i = first; i <= (int) last; i++)
+		sum += counts[i];
+	return sum;
+}
+
+/* The counter of a result of the store that is not a hit. */
+CpgCounter
+cpg_stats_miss(CpgResult result)
+{
+	switch (result)
+	{
+		case CPG_MISS_EXPIRED:
+			return CPG_COUNT_EXPIRED;
+		case CPG_MISS_EVICTED:
+			return CPG_COUNT_EVICTED;
+		case CPG_MISS_INVALIDATED_NAMESPACE:
+		case CPG_MISS_INVALIDATED:
+			return CPG_COUNT_INVALIDATED_NAMESPACE;
+		case CPG_MISS_OTHER_LOADER:
+			return CPG_COUNT_LOADER_CHANGED;
+		case CPG_MISS_OTHER_ROLE:
+			return CPG_COUNT_OTHER_ROLE;
+		case CPG_HIT:
+		case CPG_MISS_ABSENT:
+			break;
+	}
+	return CPG_COUNT_ABSENT;
+}
+
+/* Reason code of a counter of misses or of values not kept, else NULL. */
+const char *
+cpg_stats_reason(CpgCounter counter)
+{
+	return reasons[counter];
+}

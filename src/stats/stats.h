@@ -1,0 +1,64 @@
+/*-------------------------------------------------------------------------
+ *
+ * stats.h
+ *	  Counters per namespace.
+ *
+ * A back end counts in its own memory and adds to shared memory at the end of
+ * a transaction, or earlier after many counts.  Shared counters lie in stripes,
+ * min(2 x CPUs, 64) of them, of which a back end uses one; readers add them up.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_STATS_STATS_H
+#define CPG_STATS_STATS_H
+
+#include "port/atomics.h"
+#include "store/store.h"
+
+typedef enum CpgCounter
+{
+	CPG_COUNT_HITS,
+	CPG_COUNT_SETS,
+	CPG_COUNT_DELETES,
+	CPG_COUNT_LOADS,
+	CPG_COUNT_LOAD_TIME,		/* microseconds */
+	CPG_COUNT_DROPPED_SETS,
+	/* reasons of misses, from here ... */
+	CPG_COUNT_ABSENT,
+	CPG_COUNT_EXPIRED,
+	CPG_COUNT_EVICTED,
+	CPG_COUNT_INVALIDATED_NAMESPACE,
+	CPG_COUNT_LOADER_CHANGED,
+	CPG_COUNT_OTHER_ROLE,
+	CPG_COUNT_TYPE_CHANGED,
+	CPG_COUNT_DISABLED,
+	/* ... to here; reasons of not keeping a value, from here ... */
+	CPG_COUNT_TOO_LARGE,
+	CPG_COUNT_ISOLATION,
+	CPG_COUNT_WROTE,
+	CPG_COUNT_PARALLEL,
+	CPG_COUNT_TEMP_TABLE,
+	CPG_COUNT_FORBIDDEN,
+	CPG_COUNT_NO_ROOM,
+	/* ... to here */
+	CPG_NCOUNTERS
+} CpgCounter;
+
+#define CPG_COUNT_FIRST_MISS	CPG_COUNT_ABSENT
+#define CPG_COUNT_LAST_MISS		CPG_COUNT_DISABLED
+#define CPG_COUNT_FIRST_UNKEPT	CPG_COUNT_TOO_LARGE
+#define CPG_COUNT_LAST_UNKEPT	CPG_COUNT_NO_ROOM
+
+typedef struct CpgSharedStats CpgSharedStats;
+
+extern Size cpg_stats_size(uint32 max_namespaces);
+extern void cpg_stats_init(CpgSharedStats *stats, uint32 max_namespaces);
+extern void cpg_stats_add(int number, CpgCounter counter, uint64 amount);
+extern void cpg_stats_flush(void);
+extern void cpg_stats_reset(int number);
+extern void cpg_stats_read(int number, uint64 *counts);
+extern uint64 cpg_stats_sum(const uint64 *counts, CpgCounter first, CpgCounter last);
+extern CpgCounter cpg_stats_miss(CpgResult result);
+extern const char *cpg_stats_reason(CpgCounter counter);
+
+#endif							/* CPG_STATS_STATS_H */

@@ -1,0 +1,148 @@
+/*-------------------------------------------------------------------------
+ *
+ * modify.c
+ *	  Deleting, touching and counting.
+ *
+ * Changes of a present entry are made in place, with the bucket's version odd.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "common/int.h"
+#include "core/life.h"
+#include "store/store_internal.h"
+
+static bool
+is_valid(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, int64 now)
+{
+	return ref != 0 &&
+		cpg_entry_state(store, part, ref, cpg_entry(store, part, ref), now) == CPG_HIT;
+}
+
+/*
+ * Drop all variants of a key, whoever they belong to.  True if one of them was
+ * a valid entry of the key's role.
+ */
+bool
+cpg_store_delete(CpgSharedStore *store, const CpgKey *key, int64 now)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	bool		had = false;
+	CpgRef		ref;
+
+	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
+	while ((ref = cpg_index_home_locked(store, part, key)) != 0)
+	{
+		if (cpg_entry(store, part, ref)->role == key->role && is_valid(store, part, ref, now))
+			had = true;
+		cpg_remove_locked(store, part, ref, CPG_REMOVE_DELETED);
+	}
+	LWLockRelease(&part->lock.lock);
+	return had;
+}
+
+/* Give the entry a key names a new expiry; true if there was a valid one. */
+bool
+cpg_store_touch(CpgSharedStore *store, const CpgKey *key, int64 expiry, int64 now)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	CpgRef		ref;
+	bool		found;
+
+	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
+	ref = cpg_index_find_locked(store, part, key);
+	found = is_valid(store, part, ref, now);
+	if (found)
+	{
+		CpgSharedEntry *entry = cpg_entry(store, part, ref);
+		CpgSharedBucket *bucket = cpg_bucket(store, part, entry->slot / CPG_BUCKET_SLOTS);
+
+		cpg_bucket_begin_write(bucket);
+		entry->life = cpg_life_pack(cpg_life_created(entry->life), expiry);
+		cpg_bucket_end_write(bucket);
+		if (cpg_is_recency_list(part, entry))
+			cpg_queue_to_head_locked(store, part, ref);
+	}
+	LWLockRelease(&part->lock.lock);
+	return found;
+}
+
+static bool
+in_range(Oid typid, int64 value)
+{
+	if (typid == INT2OID)
+		return value >= PG_INT16_MIN && value <= PG_INT16_MAX;
+	if (typid == INT4OID)
+		return value >= PG_INT32_MIN && value <= PG_INT32_MAX;
+	return true;
+}
+
+static Datum
+integer_datum(Oid typid, int64 value)
+{
+	if (typid == INT2OID)
+		return Int16GetDatum((int16) value);
+	if (typid == INT4OID)
+		return Int32GetDatum((int32) value);
+	return Int64GetDatum(value);
+}
+
+static int64
+integer_value(Oid typid, Datum datum)
+{
+	if (typid == INT2OID)
+		return DatumGetInt16(datum);
+	if (typid == INT4OID)
+		return DatumGetInt32(datum);
+	return DatumGetInt64(datum);
+}
+
+/* Add to the integer of an entry in place. */
+static CpgAddResult
+add_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, int64 delta, int64 *sum)
+{
+	CpgSharedEntry *entry = cpg_entry(store, part, ref);
+	CpgSharedBucket *bucket = cpg_bucket(store, part, entry->slot / CPG_BUCKET_SLOTS);
+	char	   *at = (char *) entry + cpg_entry_prefix(entry) + entry->key_len;
+	Datum		datum;
+
+	if (entry->typid != INT2OID && entry->typid != INT4OID && entry->typid != INT8OID)
+		return CPG_ADD_NOT_INTEGER;
+	if (entry->flags & CPG_ENTRY_NULL)
+		return CPG_ADD_NOT_INTEGER;
+
+	/* so short a value is never split into extents */
+	memcpy(&datum, at, sizeof(datum));
+	if (pg_add_s64_overflow(integer_value(entry->typid, datum), delta, sum) ||
+		!in_range(entry->typid, *sum))
+		return CPG_ADD_OVERFLOW;
+	datum = integer_datum(entry->typid, *sum);
+	cpg_bucket_begin_write(bucket);
+	memcpy(at, &datum, sizeof(datum));
+	cpg_bucket_end_write(bucket);
+	if (cpg_is_recency_list(part, entry))
+		cpg_queue_to_head_locked(store, part, ref);
+	return CPG_ADD_DONE;
+}
+
+/*
+ * Add delta to the int2, int4 or int8 under a key and return the sum; its
+ * remaining life stays.  NULL and other types are not integers.
+ */
+CpgAddResult
+cpg_store_add_integer(CpgSharedStore *store, const CpgKey *key, int64 delta, int64 now,
+					  int64 *sum)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	CpgAddResult result = CPG_ADD_ABSENT;
+	CpgRef		ref;
+
+	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
+	ref = cpg_index_find_locked(store, part, key);
+	if (is_valid(store, part, ref, now))
+		result = add_locked(store, part, ref, delta, sum);
+	LWLockRelease(&part->lock.lock);
+	return result;
+}

@@ -1,0 +1,288 @@
+/*-------------------------------------------------------------------------
+ *
+ * put.c
+ *	  Writing an entry.
+ *
+ * Room is made in rounds of a few evictions, between which the lock is given
+ * up, so that a large value does not keep others waiting.  The number of
+ * rounds is bounded; if they do not suffice, the value is not stored.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/frequency.h"
+#include "store/store_internal.h"
+
+#define ROUND_EVICTIONS		64
+/* One more round for each so many bytes of the value. */
+#define ROUND_BYTES			1024
+#define ROUNDS_MIN			16
+/* Further entries evicted in search of larger holes. */
+#define HOLE_EVICTIONS		8
+#define SMALL_VALUE			4096
+
+/* Whether the mode allows to write, given the key's present entry (or 0). */
+static bool
+allowed(CpgSharedStore *store, CpgSharedPartition *part, CpgRef present,
+		const CpgItem *item, CpgPutMode mode, int64 now)
+{
+	CpgSharedEntry *entry = present == 0 ? NULL : cpg_entry(store, part, present);
+	bool		valid = entry != NULL &&
+		cpg_entry_state(store, part, present, entry, now) == CPG_HIT;
+
+	switch (mode)
+	{
+		case CPG_PUT_SET:
+			return true;
+		case CPG_PUT_ADD:
+			return !valid;
+		case CPG_PUT_REPLACE:
+			return valid;
+		case CPG_PUT_FILL:
+			return !valid || cpg_entry_stamp(entry) <= item->stamp;
+	}
+	pg_unreachable();
+}
+
+/* Whether a new entry may go to the main queue at once. */
+static CpgQueueId
+entry_queue(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key)
+{
+	uint64		hash;
+
+	if (key->bounded)
+		return CPG_QUEUE_BOUNDED;
+	if (part->eviction == CPG_EVICTION_LRU)
+		return CPG_QUEUE_MAIN;
+	hash = cpg_variant_hash(key->hash, key->role, key->fingerprint);
+	if (cpg_ghost_remove(&part->ghost, CPG_AT(store, part->ghost_offset, uint32),
+						 hash, part->main.count))
+		return CPG_QUEUE_MAIN;
+	return CPG_QUEUE_SMALL;
+}
+
+/* Drop the oldest variant of a key that has too many. */
+static void
+limit_ring(CpgSharedStore *store, CpgSharedPartition *part, CpgRef home)
+{
+	CpgRef		ref = home;
+	CpgRef		last = home;
+	int			count = 1;
+
+	while (cpg_entry(store, part, ref)->ring != home)
+	{
+		ref = cpg_entry(store, part, ref)->ring;
+		last = ref;
+		count++;
+	}
+	if (count >= CPG_VARIANTS_MAX)
+		cpg_remove_locked(store, part, last, CPG_REMOVE_EVICTED);
+}
+
+/* An empty slot for a hash, after evicting the least used entry if need be. */
+static uint32
+empty_slot(CpgSharedStore *store, CpgSharedPartition *part, const CpgPlace *place)
+{
+	uint32		slot;
+
+	while (!cpg_index_place_slot_locked(store, part, place, &slot))
+		cpg_remove_locked(store, part,
+						  cpg_bucket(store, part, slot / CPG_BUCKET_SLOTS)
+						  ->ref[slot % CPG_BUCKET_SLOTS], CPG_REMOVE_EVICTED);
+	return slot;
+}
+
+/* Put a created entry into ring, index and queue. */
+static void
+insert_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, CpgRef ref)
+{
+	CpgSharedEntry *entry = cpg_entry(store, part, ref);
+	Size		bytes = cpg_entry_bytes_locked(store, part, ref);
+	CpgQueueId	queue = entry_queue(store, part, key);
+	CpgRef		home = cpg_index_home_locked(store, part, key);
+	uint64		hash = key->hash;
+	CpgPlace	place;
+	uint32		slot;
+
+	if (home != 0)
+	{
+		if (cpg_entry(store, part, home)->ring != 0)
+			limit_ring(store, part, home);
+		hash = cpg_variant_hash(key->hash, key->role, key->fingerprint);
+	}
+	place = cpg_index_place(part, hash);
+	slot = empty_slot(store, part, &place);
+
+	/* finding a slot may have evicted the home entry, or made another one home */
+	if (home != 0 && (home = cpg_index_home_locked(store, part, key)) == 0)
+	{
+		place = cpg_index_place(part, key->hash);
+		slot = empty_slot(store, part, &place);
+	}
+	if (home == 0)
+		entry->home = 1;
+	else
+	{
+		CpgSharedEntry *first = cpg_entry(store, part, home);
+
+		entry->ring = first->ring != 0 ? first->ring : home;
+		first->ring = ref;
+	}
+	cpg_index_set_locked(store, part, slot, ref, place.tag, 0);
+	cpg_queue_push_locked(store, part, ref, queue, bytes);
+	cpg_use_add(cpg_partition_use(store, part, key->ns), entry, bytes);
+}
+
+/* Let a created entry take the place of the present one, its use included. */
+static void
+substitute_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
+				 CpgRef old, CpgRef new)
+{
+	CpgSharedEntry *from = cpg_entry(store, part, old);
+	CpgSharedEntry *to = cpg_entry(store, part, new);
+	Size		old_bytes = cpg_entry_bytes_locked(store, part, old);
+	Size		new_bytes = cpg_entry_bytes_locked(store, part, new);
+	CpgPartitionUse *use = cpg_partition_use(store, part, key->ns);
+	CpgSharedBucket *bucket = cpg_bucket(store, part, from->slot / CPG_BUCKET_SLOTS);
+	int			slot = from->slot % CPG_BUCKET_SLOTS;
+
+	to->home = from->home;
+	to->ring = from->ring;
+	if (from->ring != 0)
+	{
+		CpgRef		before = from->ring;
+
+		while (cpg_entry(store, part, before)->ring != old)
+			before = cpg_entry(store, part, before)->ring;
+		cpg_entry(store, part, before)->ring = new;
+	}
+	cpg_index_set_locked(store, part, from->slot, new, bucket->tag[slot],
+						 cpg_frequency_hit(bucket->freq[slot], 0));
+	cpg_queue_substitute_locked(store, part, old, old_bytes, new, new_bytes);
+	if (cpg_is_recency_list(part, to))
+		cpg_queue_to_head_locked(store, part, new);
+	cpg_use_subtract(use, from, old_bytes);
+	cpg_use_add(use, to, new_bytes);
+	cpg_entry_free_locked(store, part, old);
+}
+
+/*
+ * Evict until the item's size is free, and for a small item a little longer
+ * until there is one hole for it.  True if done within this round.
+ */
+static bool
+make_room(CpgSharedStore *store, CpgSharedPartition *part, Size size, int64 now)
+{
+	CpgArena   *arena = &part->arena;
+	Size		block = cpg_arena_block_size(size);
+	int			extra = size <= SMALL_VALUE ? HOLE_EVICTIONS : 0;
+
+	for (int i = 0; i < ROUND_EVICTIONS; i++)
+	{
+		if (arena->free_bytes >= block + CPG_ARENA_BLOCK_MIN &&
+			(extra-- <= 0 || cpg_arena_largest(arena, cpg_arena_base(store, part)) >= size))
+			return true;
+		if (!cpg_evict_one_locked(store, part, now))
+			return true;
+	}
+	return false;
+}
+
+/* Shorten a bounded namespace's list so that one more entry fits its limits. */
+static void
+keep_limits(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
+			const CpgItem *item, Size bytes, CpgRef present)
+{
+	CpgQueue   *queue = cpg_bounded_queue(store, key->ns);
+
+	while (queue->count > 0)
+	{
+		uint64		count = queue->count + (present == 0 ? 1 : 0);
+		uint64		total = queue->bytes + bytes -
+			(present == 0 ? 0 : cpg_entry_bytes_locked(store, part, present));
+		CpgRef		victim = queue->tail;
+
+		if ((item->max_entries == 0 || count <= item->max_entries) &&
+			(item->max_bytes == 0 || total <= item->max_bytes))
+			return;
+		if (victim == present)
+		{
+			/* the one to be replaced is not the one to leave */
+			if (queue->head == present)
+				return;
+			cpg_queue_to_head_locked(store, part, present);
+			continue;
+		}
+		cpg_remove_locked(store, part, victim, CPG_REMOVE_EVICTED);
+	}
+}
+
+/* One attempt under the lock; *again if room was made but not enough yet. */
+static CpgPutResult
+put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
+		   const CpgItem *item, CpgPutMode mode, int64 now, bool *again)
+{
+	Size		size = cpg_item_size(key, item);
+	CpgKey		exact = *key;
+	CpgRef		present;
+	CpgRef		ref;
+
+	*again = false;
+	exact.any_fingerprint = false;
+	if (!allowed(store, part, cpg_index_find_locked(store, part, key), item, mode, now))
+		return CPG_PUT_REFUSED;
+
+	if (key->bounded)
+		keep_limits(store, part, key, item, cpg_arena_block_size(size),
+					cpg_index_find_locked(store, part, &exact));
+	if (!make_room(store, part, size, now))
+	{
+		*again = true;
+		return CPG_PUT_NO_ROOM;
+	}
+	ref = cpg_entry_create_locked(store, part, key, item);
+	if (ref == 0)
+	{
+		/* the free bytes lie in too many small holes: go on evicting */
+		for (int i = 0; i < HOLE_EVICTIONS; i++)
+			*again |= cpg_evict_one_locked(store, part, now);
+		return CPG_PUT_NO_ROOM;
+	}
+	present = cpg_index_find_locked(store, part, &exact);
+	if (present != 0)
+		substitute_entry(store, part, key, present, ref);
+	else
+		insert_entry(store, part, key, ref);
+	return CPG_PUT_STORED;
+}
+
+/*
+ * Store an item under a key.  ADD and REPLACE look at the newest variant of
+ * the role if the key has any_fingerprint; what is written is always the
+ * variant with the key's fingerprint.  May evict other entries.  A value above
+ * cpg_store_value_max, or too large for its namespace, is refused; if no room
+ * can be made the present value stays.  No lock may be held.
+ */
+CpgPutResult
+cpg_store_put(CpgSharedStore *store, const CpgKey *key, const CpgItem *item,
+			  CpgPutMode mode, int64 now)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	Size		size = cpg_item_size(key, item);
+	int			rounds = ROUNDS_MIN + (int) (size / ROUND_BYTES);
+	CpgPutResult result;
+	bool		again;
+
+	if (size > store->value_max ||
+		(item->max_bytes != 0 && cpg_arena_block_size(size) > item->max_bytes))
+		return CPG_PUT_TOO_LARGE;
+
+	do
+	{
+		LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
+		result = put_locked(store, part, key, item, mode, now, &again);
+		LWLockRelease(&part->lock.lock);
+	} while (again && --rounds > 0);
+	return result;
+}

@@ -1,0 +1,241 @@
+/*-------------------------------------------------------------------------
+ *
+ * store.h
+ *	  The cache store: typed values under keys in a fixed budget of memory.
+ *
+ * The memory is given once (shared memory, or private memory in unit tests and
+ * the trace replayer) and divided into partitions, each with a lock, an index,
+ * an arena, a ghost table and eviction queues of its own.  No pointer into it
+ * leaves the store: results are copies.
+ *
+ * Identity of an entry: namespace (a number below the configured maximum), key
+ * text, role (0 for shared values) and fingerprint of what computed it (0 for
+ * values that were simply set).  Entries of one key with different role or
+ * fingerprint are variants: they lie in one partition, linked in a ring.
+ *
+ * Times are milliseconds of the cache's clock (clock.h), passed in.
+ *
+ * Errors: reads may run out of back-end memory (ERRCODE_OUT_OF_MEMORY) while
+ * no lock is held.  Nothing else throws.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_STORE_STORE_H
+#define CPG_STORE_STORE_H
+
+#include "guard/guard.h"
+
+#define CPG_KEY_MAX			512
+#define CPG_CELLS_MAX		16
+#define CPG_VARIANTS_MAX	1024
+#define CPG_PARTITIONS_MAX	128
+#define CPG_PARTITION_BYTES ((Size) 16 * 1024 * 1024)
+
+typedef struct CpgSharedStore CpgSharedStore;
+
+typedef enum CpgEviction
+{
+	CPG_EVICTION_S3FIFO,
+	CPG_EVICTION_LRU
+} CpgEviction;
+
+/* How the bytes of a value become a datum again. */
+typedef enum CpgKind
+{
+	CPG_KIND_BYVAL,				/* 8 bytes: the datum itself */
+	CPG_KIND_FIXED,				/* pass by reference, fixed length */
+	CPG_KIND_CSTRING,			/* with its final NUL */
+	CPG_KIND_VARLENA			/* payload without the length word */
+} CpgKind;
+
+typedef enum CpgResult
+{
+	CPG_HIT,
+	CPG_MISS_ABSENT,
+	CPG_MISS_EXPIRED,
+	CPG_MISS_EVICTED,			/* absent, and in the ghost */
+	CPG_MISS_INVALIDATED_NAMESPACE,
+	CPG_MISS_INVALIDATED,		/* another of its cells */
+	CPG_MISS_OTHER_LOADER,		/* only variants with another fingerprint */
+	CPG_MISS_OTHER_ROLE			/* only variants of other roles */
+} CpgResult;
+
+typedef enum CpgPutMode
+{
+	CPG_PUT_SET,				/* in any case */
+	CPG_PUT_ADD,				/* only if no valid entry of the role is there */
+	CPG_PUT_REPLACE,			/* only if there is one */
+	CPG_PUT_FILL				/* unless the present one has a newer stamp */
+} CpgPutMode;
+
+typedef enum CpgPutResult
+{
+	CPG_PUT_STORED,
+	CPG_PUT_REFUSED,			/* by its mode */
+	CPG_PUT_TOO_LARGE,
+	CPG_PUT_NO_ROOM
+} CpgPutResult;
+
+typedef struct CpgStoreConfig
+{
+	Size		size;			/* bytes given */
+	int			npartitions;	/* power of two up to CPG_PARTITIONS_MAX */
+	uint32		max_namespaces;
+	Size		entry_size;		/* expected bytes per entry: sizes index and ghost */
+	CpgEviction eviction;
+	uint64		seed;			/* of key hashes; random, secret */
+	int			tranche;		/* of the partition locks */
+} CpgStoreConfig;
+
+/* Whom an operation is about.  Filled by cpg_key_init. */
+typedef struct CpgKey
+{
+	const char *data;
+	uint64		hash;			/* of namespace and text, seeded */
+	uint64		fingerprint;
+	Oid			role;
+	uint16		len;
+	uint16		ns;				/* also the number of the namespace's cell */
+	bool		bounded;		/* its namespace has limits, hence one partition */
+	bool		any_fingerprint;	/* the newest variant of the role */
+} CpgKey;
+
+/* A value to store. */
+typedef struct CpgItem
+{
+	const char *data;			/* as kind says */
+	Size		len;
+	Oid			typid;
+	CpgKind		kind;
+	bool		isnull;
+	uint64		shape;			/* of a composite type, 0 if none */
+	uint64		stamp;			/* of the guard, taken before it was computed */
+	int64		created;
+	int64		expiry;
+	uint32		load_time;		/* microseconds its computation took, 0 if set */
+	uint32		soft_ttl;		/* milliseconds after created, 0 for none */
+	const CpgCell *cells;
+	int			ncells;
+	uint64		max_entries;	/* limits of a bounded namespace, 0 for none */
+	uint64		max_bytes;
+} CpgItem;
+
+/* A value read. */
+typedef struct CpgValue
+{
+	char	   *buffer;			/* in: optional memory for the value, aligned */
+	Size		buffer_size;
+	Datum		datum;			/* out: valid if !isnull */
+	Size		len;			/* of the value as stored */
+	Oid			typid;
+	CpgKind		kind;
+	bool		isnull;
+	uint64		shape;
+	uint64		stamp;
+	int64		created;
+	int64		expiry;
+	uint32		load_time;
+	uint32		soft_ttl;
+	uint8		frequency;
+} CpgValue;
+
+/* Use of a namespace: sums over partitions. */
+typedef struct CpgStoreUse
+{
+	uint64		entries;
+	uint64		bytes;			/* blocks, headers included */
+	uint64		payload;		/* octets of keys and values */
+	uint64		evictions;
+	uint64		expirations;
+} CpgStoreUse;
+
+/* Use of the memory given. */
+typedef struct CpgStoreSpace
+{
+	Size		total;
+	Size		arena;
+	Size		free;
+	int			npartitions;
+	CpgEviction eviction;
+} CpgStoreSpace;
+
+/* One entry of a listing. */
+typedef struct CpgListed
+{
+	char		key[CPG_KEY_MAX];
+	CpgValue	value;			/* without datum */
+	CpgResult	state;
+	Oid			role;
+	uint16		key_len;
+	uint16		ns;
+	uint64		fingerprint;
+	Size		bytes;
+} CpgListed;
+
+/* Where a listing or a sweep stands. */
+typedef struct CpgCursor
+{
+	int			partition;
+	uint32		bucket;
+} CpgCursor;
+
+#define CPG_LIST_BATCH 64
+
+typedef struct CpgProblem
+{
+	int			partition;
+	const char *text;
+	int64		detail;
+} CpgProblem;
+
+/* layout.c */
+extern Size cpg_store_min_size(const CpgStoreConfig *config);
+extern int	cpg_store_partitions(Size memory);
+extern void cpg_store_init(CpgSharedStore *store, const CpgStoreConfig *config,
+						   CpgSharedGuard *guard);
+extern Size cpg_store_value_max(const CpgSharedStore *store);
+extern uint32 cpg_store_buckets(CpgSharedStore *store);
+
+/* index.c */
+extern void cpg_key_init(CpgKey *key, const CpgSharedStore *store, uint16 ns,
+						 const char *data, Size len);
+
+/* get.c */
+extern CpgResult cpg_store_get(CpgSharedStore *store, const CpgKey *key, int64 now,
+							   CpgValue *value);
+extern CpgResult cpg_store_peek(CpgSharedStore *store, const CpgKey *key, int64 now,
+								CpgValue *value);
+
+/* put.c */
+extern CpgPutResult cpg_store_put(CpgSharedStore *store, const CpgKey *key,
+								  const CpgItem *item, CpgPutMode mode, int64 now);
+
+/* modify.c */
+typedef enum CpgAddResult
+{
+	CPG_ADD_DONE,
+	CPG_ADD_ABSENT,
+	CPG_ADD_NOT_INTEGER,
+	CPG_ADD_OVERFLOW
+} CpgAddResult;
+
+extern bool cpg_store_delete(CpgSharedStore *store, const CpgKey *key, int64 now);
+extern bool cpg_store_touch(CpgSharedStore *store, const CpgKey *key, int64 expiry, int64 now);
+extern CpgAddResult cpg_store_add_integer(CpgSharedStore *store, const CpgKey *key,
+										  int64 delta, int64 now, int64 *sum);
+
+/* sweep.c */
+extern uint32 cpg_store_sweep(CpgSharedStore *store, CpgCursor *cursor, uint32 buckets, int64 now);
+extern uint32 cpg_store_make_headroom(CpgSharedStore *store, int partition, uint32 limit, int64 now);
+
+/* list.c */
+extern int	cpg_store_list(CpgSharedStore *store, CpgCursor *cursor, int64 now,
+						   CpgListed *batch);
+extern void cpg_store_use(CpgSharedStore *store, uint16 ns, CpgStoreUse *use);
+extern void cpg_store_space(CpgSharedStore *store, CpgStoreSpace *space);
+
+/* check.c */
+extern int	cpg_store_check(CpgSharedStore *store, int partition,
+							CpgProblem *problems, int max);
+
+#endif							/* CPG_STORE_STORE_H */

@@ -1,0 +1,14 @@
+/*-------------------------------------------------------------------------
+ *
+ * worker.h
+ *	  Background workers of cachepg.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_WORKER_WORKER_H
+#define CPG_WORKER_WORKER_H
+
+extern void cpg_worker_register(void);
+extern PGDLLEXPORT void cachepg_janitor_main(Datum arg);
+
+#endif							/* CPG_WORKER_WORKER_H */
