@@ -200,6 +200,8 @@ check_sums(Check *check)
 		entries += use->entries;
 		bytes += use->bytes;
 	}
+	if (check->part->entries != check->entries)
+		complain(check, "count of entries is wrong", check->part->entries);
 	if (entries != check->entries || bytes != check->bytes)
 		complain(check, "sums per namespace are wrong", (int64) entries);
 

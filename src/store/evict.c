@@ -88,6 +88,7 @@ cpg_remove_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, C
 		cpg_index_clear_locked(store, part, slot);
 
 	cpg_queue_remove_locked(store, part, ref, bytes);
+	part->entries--;
 	cpg_use_subtract(use, entry, bytes);
 	if (why == CPG_REMOVE_EVICTED)
 		use->evictions++;

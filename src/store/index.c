@@ -134,6 +134,16 @@ free_slots(const CpgSharedBucket *bucket, int *first)
 	return count;
 }
 
+/* Order in which entries of full buckets leave: bounded ones last. */
+static int
+slot_rank(CpgSharedStore *store, CpgSharedPartition *part, uint32 slot)
+{
+	CpgRef		ref = cpg_bucket(store, part, slot / CPG_BUCKET_SLOTS)->ref[slot % CPG_BUCKET_SLOTS];
+	bool		bounded = cpg_entry(store, part, ref)->queue == CPG_QUEUE_BOUNDED;
+
+	return *cpg_slot_frequency(store, part, slot) + (bounded ? UINT8_MAX + 1 : 0);
+}
+
 /* The least used slot of both buckets, for eviction when they are full. */
 static uint32
 least_used_slot(CpgSharedStore *store, CpgSharedPartition *part, const CpgPlace *place)
@@ -146,7 +156,7 @@ least_used_slot(CpgSharedStore *store, CpgSharedPartition *part, const CpgPlace 
 		{
 			uint32		slot = place->bucket[b] * CPG_BUCKET_SLOTS + i;
 
-			if (*cpg_slot_frequency(store, part, slot) < *cpg_slot_frequency(store, part, best))
+			if (slot_rank(store, part, slot) < slot_rank(store, part, best))
 				best = slot;
 		}
 	}

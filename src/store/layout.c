@@ -10,8 +10,8 @@
  *	  | lock, queues, arena control | index | ghost | use per namespace | arena
  *
  * Index and ghost are sized for entries of config.entry_size bytes: one index
- * slot for each 0.8 of them, one ghost cell for each.  Smaller entries run out
- * of slots before the arena is full, larger ones leave slots unused.
+ * slot for each 0.8 of them, one ghost cell for each.  Of smaller entries fewer
+ * are kept than the arena could hold, larger ones leave slots unused.
  *
  *-------------------------------------------------------------------------
  */
@@ -24,6 +24,7 @@
 #define ARENA_MIN		((Size) 64 * 1024)
 #define HEADROOM_SHARE	128		/* one part in so many is kept free */
 #define VALUE_SHARE		8		/* a value may take one part in so many */
+#define INDEX_LOAD		7		/* eighths of the slots in use at most */
 
 typedef struct PartitionLayout
 {
@@ -104,6 +105,7 @@ init_partition(CpgSharedStore *store, int number)
 	part->number = number;
 	part->eviction = store->config.eviction;
 	part->nbuckets = layout.nbuckets;
+	part->entries_max = layout.nbuckets * CPG_BUCKET_SLOTS / 8 * INDEX_LOAD;
 	part->buckets_offset = start + layout.index;
 	part->ghost_offset = start + layout.ghost;
 	part->use_offset = start + layout.use;

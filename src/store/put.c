@@ -131,6 +131,7 @@ insert_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	}
 	cpg_index_set_locked(store, part, slot, ref, place.tag, 0);
 	cpg_queue_push_locked(store, part, ref, queue, bytes);
+	part->entries++;
 	cpg_use_add(cpg_partition_use(store, part, key->ns), entry, bytes);
 }
 
@@ -168,8 +169,8 @@ substitute_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *
 }
 
 /*
- * Evict until the item's size is free, and for a small item a little longer
- * until there is one hole for it.  True if done within this round.
+ * Evict until the index has a slot to spare and the item's size is free, and
+ * for a small item a little longer until there is one hole for it.  True if done within this round.
  */
 static bool
 make_room(CpgSharedStore *store, CpgSharedPartition *part, Size size, int64 now)
@@ -180,7 +181,8 @@ make_room(CpgSharedStore *store, CpgSharedPartition *part, Size size, int64 now)
 
 	for (int i = 0; i < ROUND_EVICTIONS; i++)
 	{
-		if (arena->free_bytes >= block + CPG_ARENA_BLOCK_MIN &&
+		if (part->entries < part->entries_max &&
+			arena->free_bytes >= block + CPG_ARENA_BLOCK_MIN &&
 			(extra-- <= 0 || cpg_arena_largest(arena, cpg_arena_base(store, part)) >= size))
 			return true;
 		if (!cpg_evict_one_locked(store, part, now))

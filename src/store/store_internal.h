@@ -144,7 +144,9 @@ typedef struct CpgSharedPartition
 	Size		use_offset;
 	Size		arena_offset;
 	Size		headroom;
+	uint32		entries_max;	/* beyond, the index would overflow often */
 	/* changing */
+	uint32		entries;
 	CpgQueue	small;
 	CpgQueue	main;
 	uint64		bounded_bytes;	/* in queues of bounded namespaces */
