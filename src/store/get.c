@@ -22,6 +22,9 @@
 #define OPTIMISTIC_TRIES	4
 #define SPINS_MAX			64
 
+/* Cache lines of an entry asked for at once: header, key, a short value. */
+#define PREFETCH_LINES		6
+
 typedef enum Attempt
 {
 	ATTEMPT_DONE,
@@ -101,6 +104,17 @@ stable_version(CpgSharedBucket *bucket, uint32 *version)
 }
 
 /*
+ * Have the first lines of an entry under way before the first one is needed;
+ * a prefetch of an address out of the arena does nothing.
+ */
+static inline void
+prefetch_entry(const char *entry)
+{
+	for (int line = 0; line < PREFETCH_LINES; line++)
+		__builtin_prefetch(entry + line * 64);
+}
+
+/*
  * Look for the key in one bucket: its home entry or, with a variant's tag, the
  * variant.  found->ref is 0 if it is not there.
  */
@@ -123,6 +137,7 @@ scan_bucket(CpgSharedStore *store, CpgSharedPartition *part, CpgSharedBucket *bu
 			continue;
 		ref = *(volatile CpgRef *) &bucket->ref[i];
 		offset = (Size) ref * CPG_ARENA_UNIT;
+		prefetch_entry(cpg_arena_base(store, part) + offset);
 		if (ref == 0 || offset + sizeof(CpgSharedEntry) > part->arena.size)
 			continue;
 		at = cpg_entry(store, part, ref);
@@ -146,6 +161,9 @@ scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 		   uint64 hash, bool home, Found *found)
 {
 	CpgPlace	place = cpg_index_place(part, hash);
+
+	__builtin_prefetch(cpg_bucket(store, part, place.bucket[0]));
+	__builtin_prefetch(cpg_bucket(store, part, place.bucket[1]));
 
 	for (int b = 0; b < 2; b++)
 	{

@@ -1,0 +1,139 @@
+/*-------------------------------------------------------------------------
+ *
+ * loop.c
+ *	  A store in shared memory for the loops, and private ones for replays.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "clock.h"
+#include "fmgr.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+CpgSharedStore *loop_store = NULL;
+CpgSharedGuard *loop_guard = NULL;
+
+static int	memory = 128;
+static shmem_request_hook_type prev_request = NULL;
+static shmem_startup_hook_type prev_startup = NULL;
+
+static Size
+guard_size(void)
+{
+	return CACHELINEALIGN(cpg_guard_size(8));
+}
+
+static void
+fill_config(CpgStoreConfig *config, Size size, Size entry_size, CpgEviction eviction, int tranche)
+{
+	memset(config, 0, sizeof(*config));
+	config->size = size;
+	config->npartitions = cpg_store_partitions(size);
+	config->max_namespaces = 8;
+	config->entry_size = entry_size;
+	config->eviction = eviction;
+	config->seed = 42;
+	config->tranche = tranche;
+}
+
+static void
+request(void)
+{
+	if (prev_request)
+		prev_request();
+	RequestAddinShmemSpace(guard_size() + (Size) memory * 1024 * 1024);
+	RequestNamedLWLockTranche("CachePgLoop", 1);
+}
+
+static void
+startup(void)
+{
+	CpgStoreConfig config;
+	char	   *base;
+	bool		found;
+
+	if (prev_startup)
+		prev_startup();
+	fill_config(&config, (Size) memory * 1024 * 1024, 200, CPG_EVICTION_S3FIFO,
+				GetNamedLWLockTranche("CachePgLoop")->lock.tranche);
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	base = ShmemInitStruct("cachepg_loop", guard_size() + config.size, &found);
+	loop_guard = (CpgSharedGuard *) base;
+	loop_store = (CpgSharedStore *) (base + guard_size());
+	if (!found)
+	{
+		cpg_guard_init(loop_guard, 8);
+		cpg_store_init(loop_store, &config, loop_guard);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	DefineCustomIntVariable("cachepg_loop.memory", "Memory of the store.", NULL, &memory,
+							128, 4, 16384, PGC_POSTMASTER, GUC_UNIT_MB, NULL, NULL, NULL);
+	prev_request = shmem_request_hook;
+	shmem_request_hook = request;
+	prev_startup = shmem_startup_hook;
+	shmem_startup_hook = startup;
+}
+
+/* A store of this process alone, of one partition. */
+CpgSharedStore *
+loop_private_store(Size size, Size entry_size, CpgEviction eviction)
+{
+	static int	tranche = 0;
+	CpgSharedGuard *guard = palloc(cpg_guard_size(8));
+	CpgSharedStore *store;
+	CpgStoreConfig config;
+
+	if (tranche == 0)
+		tranche = LWLockNewTrancheId();
+	store = (CpgSharedStore *) CACHELINEALIGN(
+		MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
+	cpg_guard_init(guard, 8);
+	fill_config(&config, size, entry_size, eviction, tranche);
+	config.npartitions = 1;
+	cpg_store_init(store, &config, guard);
+	return store;
+}
+
+/* LOOP_KEY_LEN hexadecimal digits for a key's number. */
+void
+loop_key_text(uint32 number, char *text)
+{
+	uint64		scrambled = number * UINT64CONST(0x9e3779b97f4a7c15);
+
+	for (int i = 0; i < LOOP_KEY_LEN; i++)
+		text[i] = "0123456789abcdef"[(scrambled >> (i * 4)) & 15];
+}
+
+CpgItem
+loop_item(const char *data, Size len, int64 now)
+{
+	CpgItem		item;
+
+	memset(&item, 0, sizeof(item));
+	item.data = data;
+	item.len = len;
+	item.typid = TEXTOID;
+	item.kind = CPG_KIND_VARLENA;
+	item.created = now;
+	item.expiry = now + INT64CONST(86400000);
+	return item;
+}
