@@ -120,9 +120,13 @@ cpg_guc_define(void)
 							NULL,
 							NULL);
 
-	/* the size of shared memory is settled when the server starts */
+	/*
+	 * The size of shared memory is settled when the server starts.  Without
+	 * preload these settings are unknown but no mistake.
+	 */
 	if (process_shared_preload_libraries_in_progress)
+	{
 		define_memory_settings();
-
-	MarkGUCPrefixReserved("cachepg");
+		MarkGUCPrefixReserved("cachepg");
+	}
 }

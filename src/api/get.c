@@ -20,6 +20,7 @@
 #include "stats/stats.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(cachepg_cache_get);
 PG_FUNCTION_INFO_V1(cachepg_cache_get_text);
@@ -100,10 +101,27 @@ cachepg_cache_get_jsonb(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(cpg_value_to_jsonb(value.typid, value.datum));
 }
 
+/* A row of cache_get_many for a key that hits. */
+static void
+emit_if_hit(ReturnSetInfo *rsinfo, Datum key)
+{
+	CpgValue	value;
+	Datum		row[2];
+	bool		nulls[2] = {false, false};
+
+	if (!read_key(DatumGetTextPP(key), &value))
+		return;
+	row[0] = key;
+	nulls[1] = value.isnull;
+	row[1] = value.isnull ? (Datum) 0 : cpg_value_to_jsonb(value.typid, value.datum);
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
+}
+
 Datum
 cachepg_cache_get_many(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext per_key;
+	MemoryContext old;
 	Datum	   *keys;
 	bool	   *nulls;
 	int			count;
@@ -114,20 +132,18 @@ cachepg_cache_get_many(PG_FUNCTION_ARGS)
 		return (Datum) 0;
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT,
 					  &keys, &nulls, &count);
+	per_key = AllocSetContextCreate(CurrentMemoryContext, "cache_get_many",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(per_key);
 	for (int i = 0; i < count; i++)
 	{
-		CpgValue	value;
-		Datum		row[2];
-		bool		row_nulls[2] = {false, false};
-
 		CHECK_FOR_INTERRUPTS();
-		if (nulls[i] || !read_key(DatumGetTextPP(keys[i]), &value))
-			continue;
-		row[0] = keys[i];
-		row_nulls[1] = value.isnull;
-		row[1] = value.isnull ? (Datum) 0 : cpg_value_to_jsonb(value.typid, value.datum);
-		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, row_nulls);
+		if (!nulls[i])
+			emit_if_hit((ReturnSetInfo *) fcinfo->resultinfo, keys[i]);
+		MemoryContextReset(per_key);
 	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(per_key);
 	return (Datum) 0;
 }
 

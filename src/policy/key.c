@@ -51,7 +51,7 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 
 	ns = cpg_namespace_resolve(data, len);
 	cpg_namespace_require(ns, privileges);
-	if (unlikely(!cpg_namespace_attach(ns) || !cpg_enabled))
+	if (unlikely(!cpg_enabled || !cpg_namespace_attach(ns)))
 	{
 		memset(out, 0, sizeof(*out));
 		ns->number = -1;

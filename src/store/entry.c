@@ -17,23 +17,8 @@
 #include "core/life.h"
 #include "store/store_internal.h"
 
-#define PART_BYTES 8			/* each of the optional parts */
+#define PART_BYTES CPG_ENTRY_PART_BYTES
 #define SPLIT_MIN 64			/* shorter values stay in one piece */
-
-/* Bytes before the key. */
-Size
-cpg_entry_prefix(const CpgSharedEntry *entry)
-{
-	Size		size = sizeof(CpgSharedEntry) + entry->ncells * sizeof(CpgCell);
-
-	if (entry->flags & CPG_ENTRY_SHAPE)
-		size += PART_BYTES;
-	if (entry->flags & CPG_ENTRY_LOAD)
-		size += PART_BYTES;
-	if (entry->flags & CPG_ENTRY_EXTENTS)
-		size += PART_BYTES;
-	return size;
-}
 
 /* Offset of an optional part (one flag) that is present. */
 static Size
@@ -50,24 +35,6 @@ part_offset(uint8 flags, uint8 wanted)
 	if (flags & CPG_ENTRY_LOAD)
 		offset += PART_BYTES;
 	return offset;
-}
-
-/*
- * Whether the entry with this header, lying at "at" with so many readable
- * bytes, has the namespace and text of key.
- */
-bool
-cpg_entry_has_key(const CpgSharedEntry *entry, const CpgKey *key,
-				  const CpgSharedEntry *at, Size room)
-{
-	Size		prefix;
-
-	if (entry->key_len != key->len || cpg_entry_ns(entry) != key->ns)
-		return false;
-	prefix = cpg_entry_prefix(entry);
-	if (prefix + key->len > room)
-		return false;
-	return memcmp((const char *) at + prefix, key->data, key->len) == 0;
 }
 
 static uint8

@@ -84,22 +84,6 @@ cpg_entry_hash(CpgSharedStore *store, const CpgSharedEntry *entry)
 							entry->role, entry->fingerprint);
 }
 
-/* Where entries of a hash may lie. */
-CpgPlace
-cpg_index_place(const CpgSharedPartition *part, uint64 hash)
-{
-	uint64		n = part->nbuckets;
-	uint32		second = (uint32) ((hash * UINT64CONST(0x9e3779b97f4a7c15)) >> 32);
-	CpgPlace	place;
-
-	place.tag = (uint16) (hash >> 32);
-	place.bucket[0] = (uint32) (((hash & PG_UINT32_MAX) * n) >> 32);
-	place.bucket[1] = (uint32) ((second * n) >> 32);
-	if (place.bucket[1] == place.bucket[0])
-		place.bucket[1] = (uint32) ((place.bucket[0] + 1) % n);
-	return place;
-}
-
 /* Make optimistic readers of the bucket distrust what they read from now on. */
 void
 cpg_bucket_begin_write(CpgSharedBucket *bucket)

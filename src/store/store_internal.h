@@ -216,6 +216,36 @@ cpg_entry_stamp(const CpgSharedEntry *entry)
 	return entry->stamp_ns >> 16;
 }
 
+#define CPG_ENTRY_PART_BYTES 8	/* each of the parts named by flags */
+
+/* Bytes before the key. */
+static inline Size
+cpg_entry_prefix(const CpgSharedEntry *entry)
+{
+	uint32		parts = !!(entry->flags & CPG_ENTRY_SHAPE) + !!(entry->flags & CPG_ENTRY_LOAD) +
+		!!(entry->flags & CPG_ENTRY_EXTENTS);
+
+	return sizeof(CpgSharedEntry) + entry->ncells * sizeof(CpgCell) + parts * CPG_ENTRY_PART_BYTES;
+}
+
+/*
+ * Whether the entry with this header, lying at "at" with so many readable
+ * bytes, has the namespace and text of key.
+ */
+static inline bool
+cpg_entry_has_key(const CpgSharedEntry *entry, const CpgKey *key,
+				  const CpgSharedEntry *at, Size room)
+{
+	Size		prefix;
+
+	if (entry->key_len != key->len || cpg_entry_ns(entry) != key->ns)
+		return false;
+	prefix = cpg_entry_prefix(entry);
+	if (prefix + key->len > room)
+		return false;
+	return memcmp((const char *) at + prefix, key->data, key->len) == 0;
+}
+
 /* index.c */
 typedef struct CpgPlace
 {
@@ -223,11 +253,26 @@ typedef struct CpgPlace
 	uint16		tag;
 } CpgPlace;
 
+/* Where entries of a hash may lie. */
+static inline CpgPlace
+cpg_index_place(const CpgSharedPartition *part, uint64 hash)
+{
+	uint64		n = part->nbuckets;
+	uint32		second = (uint32) ((hash * UINT64CONST(0x9e3779b97f4a7c15)) >> 32);
+	CpgPlace	place;
+
+	place.tag = (uint16) (hash >> 32);
+	place.bucket[0] = (uint32) (((hash & PG_UINT32_MAX) * n) >> 32);
+	place.bucket[1] = (uint32) ((second * n) >> 32);
+	if (place.bucket[1] == place.bucket[0])
+		place.bucket[1] = (uint32) ((place.bucket[0] + 1) % n);
+	return place;
+}
+
 extern CpgSharedPartition *cpg_partition_of(CpgSharedStore *store, const CpgKey *key);
 extern int	cpg_bounded_partition(const CpgSharedStore *store, uint16 ns);
 extern uint64 cpg_variant_hash(uint64 hash, Oid role, uint64 fingerprint);
 extern uint64 cpg_entry_hash(CpgSharedStore *store, const CpgSharedEntry *entry);
-extern CpgPlace cpg_index_place(const CpgSharedPartition *part, uint64 hash);
 extern bool cpg_index_place_slot_locked(CpgSharedStore *store, CpgSharedPartition *part,
 										const CpgPlace *place, uint32 *slot);
 extern void cpg_index_set_locked(CpgSharedStore *store, CpgSharedPartition *part, uint32 slot,
@@ -247,9 +292,6 @@ cpg_slot_frequency(CpgSharedStore *store, const CpgSharedPartition *part, uint32
 }
 
 /* entry.c */
-extern Size cpg_entry_prefix(const CpgSharedEntry *entry);
-extern bool cpg_entry_has_key(const CpgSharedEntry *entry, const CpgKey *key,
-							  const CpgSharedEntry *at, Size room);
 extern Size cpg_item_size(const CpgKey *key, const CpgItem *item);
 extern CpgRef cpg_entry_create_locked(CpgSharedStore *store, CpgSharedPartition *part,
 									  const CpgKey *key, const CpgItem *item);
