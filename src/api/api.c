@@ -11,41 +11,38 @@
 #include "cachepg.h"
 #include "error.h"
 
-/* What this call site remembers about a type. */
-CpgCallSite *
-cpg_call_site(FunctionCallInfo fcinfo, Oid typid)
+/* The type that a polymorphic argument has in this call. */
+Oid
+cpg_argument_type(FunctionCallInfo fcinfo, int argument)
 {
-	CpgCallSite *site = fcinfo->flinfo->fn_extra;
+	Oid			typid = get_fn_expr_argtype(fcinfo->flinfo, argument);
 
-	if (likely(site != NULL && site->type.typid == typid))
-		return site;
-	if (site == NULL)
-	{
-		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CpgCallSite));
-		site->domain.context = fcinfo->flinfo->fn_mcxt;
-	}
-	/* raises for types that cannot be cached: remember it only afterwards */
-	cpg_type_info(typid, &site->type);
-	fcinfo->flinfo->fn_extra = site;
-	return site;
-}
-
-/* The same, of the type that a polymorphic argument has in this call. */
-CpgCallSite *
-cpg_call_site_of_argument(FunctionCallInfo fcinfo, int argument)
-{
-	CpgCallSite *site = fcinfo->flinfo->fn_extra;
-	Oid			typid;
-
-	if (likely(site != NULL && OidIsValid(site->type.typid)))
-		return site;
-	typid = get_fn_expr_argtype(fcinfo->flinfo, argument);
 	if (!OidIsValid(typid))
 		ereport(ERROR,
 				(errcode(ERRCODE_INDETERMINATE_DATATYPE),
 				 errmsg("could not determine the type of the value"),
 				 errhint("Cast it to its type.")));
-	return cpg_call_site(fcinfo, typid);
+	return typid;
+}
+
+/* How a type is stored, remembered at the call site. */
+CpgTypeInfo *
+cpg_call_site_type(FunctionCallInfo fcinfo, Oid typid)
+{
+	CpgTypeInfo *type = fcinfo->flinfo->fn_extra;
+
+	if (type == NULL)
+	{
+		type = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CpgTypeInfo));
+		fcinfo->flinfo->fn_extra = type;
+	}
+	if (type->typid != typid)
+	{
+		/* raises for types that cannot be cached; then nothing is remembered */
+		type->typid = InvalidOid;
+		cpg_type_info(typid, type);
+	}
+	return type;
 }
 
 /* A ttl argument in milliseconds, 0 if it is NULL. */

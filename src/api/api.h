@@ -15,15 +15,8 @@
 #include "utils/timestamp.h"
 #include "value/value.h"
 
-/* What a call site remembers between calls, in fn_extra. */
-typedef struct CpgCallSite
-{
-	CpgTypeInfo type;			/* of the argument stored, or asked for */
-	CpgDomainState domain;
-} CpgCallSite;
-
-extern CpgCallSite *cpg_call_site(FunctionCallInfo fcinfo, Oid typid);
-extern CpgCallSite *cpg_call_site_of_argument(FunctionCallInfo fcinfo, int argument);
+extern Oid	cpg_argument_type(FunctionCallInfo fcinfo, int argument);
+extern CpgTypeInfo *cpg_call_site_type(FunctionCallInfo fcinfo, Oid typid);
 extern int64 cpg_optional_ttl(FunctionCallInfo fcinfo, int argument);
 extern text *cpg_key_argument(FunctionCallInfo fcinfo, int argument);
 

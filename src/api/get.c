@@ -58,9 +58,24 @@ read_key(const text *text_key, CpgValue *value)
 	return false;
 }
 
-/* The value in the type of the second argument, which is returned on a miss. */
-static Datum
-get_typed(FunctionCallInfo fcinfo, CpgCallSite *site)
+/* Convert a value to the asked type; what that compiles is kept in fn_extra. */
+static void
+convert(FunctionCallInfo fcinfo, CpgValue *value, Oid asked)
+{
+	CpgDomainState *state = fcinfo->flinfo->fn_extra;
+
+	if (state == NULL)
+	{
+		state = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CpgDomainState));
+		state->context = fcinfo->flinfo->fn_mcxt;
+		fcinfo->flinfo->fn_extra = state;
+	}
+	cpg_value_convert(value, asked, state);
+}
+
+/* The value in the asked type; on a miss, the second argument. */
+static inline Datum
+get_typed(FunctionCallInfo fcinfo, Oid asked)
 {
 	CpgValue	value;
 
@@ -73,21 +88,21 @@ get_typed(FunctionCallInfo fcinfo, CpgCallSite *site)
 	}
 	if (value.isnull)
 		PG_RETURN_NULL();
-	if (value.typid != site->type.typid)
-		cpg_value_convert(&value, site->type.typid, &site->domain);
+	if (value.typid != asked)
+		convert(fcinfo, &value, asked);
 	PG_RETURN_DATUM(value.datum);
 }
 
 Datum
 cachepg_cache_get(PG_FUNCTION_ARGS)
 {
-	return get_typed(fcinfo, cpg_call_site_of_argument(fcinfo, 1));
+	return get_typed(fcinfo, cpg_argument_type(fcinfo, 1));
 }
 
 Datum
 cachepg_cache_get_text(PG_FUNCTION_ARGS)
 {
-	return get_typed(fcinfo, cpg_call_site(fcinfo, TEXTOID));
+	return get_typed(fcinfo, TEXTOID);
 }
 
 Datum

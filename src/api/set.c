@@ -50,51 +50,51 @@ put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, Cpg
 
 /* The arguments key, value, ttl of all functions here. */
 static bool
-put_arguments(FunctionCallInfo fcinfo, CpgCallSite *site, CpgPutMode mode)
+put_arguments(FunctionCallInfo fcinfo, Oid typid, CpgPutMode mode)
 {
 	text	   *key = cpg_key_argument(fcinfo, 0);
 	int64		ttl = cpg_optional_ttl(fcinfo, 2);
 	bool		isnull = PG_ARGISNULL(1);
 
-	return put(key, &site->type, isnull ? (Datum) 0 : PG_GETARG_DATUM(1), isnull, ttl, mode);
+	return put(key, cpg_call_site_type(fcinfo, typid), isnull ? (Datum) 0 : PG_GETARG_DATUM(1), isnull, ttl, mode);
 }
 
 Datum
 cachepg_cache_set(PG_FUNCTION_ARGS)
 {
-	put_arguments(fcinfo, cpg_call_site_of_argument(fcinfo, 1), CPG_PUT_SET);
+	put_arguments(fcinfo, cpg_argument_type(fcinfo, 1), CPG_PUT_SET);
 	PG_RETURN_VOID();
 }
 
 Datum
 cachepg_cache_set_text(PG_FUNCTION_ARGS)
 {
-	put_arguments(fcinfo, cpg_call_site(fcinfo, TEXTOID), CPG_PUT_SET);
+	put_arguments(fcinfo, TEXTOID, CPG_PUT_SET);
 	PG_RETURN_VOID();
 }
 
 Datum
 cachepg_cache_add(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site_of_argument(fcinfo, 1), CPG_PUT_ADD));
+	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_argument_type(fcinfo, 1), CPG_PUT_ADD));
 }
 
 Datum
 cachepg_cache_add_text(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site(fcinfo, TEXTOID), CPG_PUT_ADD));
+	PG_RETURN_BOOL(put_arguments(fcinfo, TEXTOID, CPG_PUT_ADD));
 }
 
 Datum
 cachepg_cache_replace(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site_of_argument(fcinfo, 1), CPG_PUT_REPLACE));
+	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_argument_type(fcinfo, 1), CPG_PUT_REPLACE));
 }
 
 Datum
 cachepg_cache_replace_text(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_BOOL(put_arguments(fcinfo, cpg_call_site(fcinfo, TEXTOID), CPG_PUT_REPLACE));
+	PG_RETURN_BOOL(put_arguments(fcinfo, TEXTOID, CPG_PUT_REPLACE));
 }
 
 /* The elements of an array argument and their number. */
@@ -121,7 +121,7 @@ cachepg_cache_set_many(PG_FUNCTION_ARGS)
 	bool	   *null_values;
 	int64		ttl;
 	int64		stored = 0;
-	CpgCallSite *site;
+	CpgTypeInfo *type;
 	int			count;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -131,13 +131,13 @@ cachepg_cache_set_many(PG_FUNCTION_ARGS)
 	if (elements_of(PG_GETARG_ARRAYTYPE_P(1), &values, &null_values) != count)
 		cpg_error_bad_argument("cache_set_many needs as many values as keys");
 
-	site = cpg_call_site(fcinfo, ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(1)));
+	type = cpg_call_site_type(fcinfo, ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(1)));
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (null_keys[i])
 			cpg_error_null_argument("cache key");
-		stored += put(DatumGetTextPP(keys[i]), &site->type, values[i], null_values[i],
+		stored += put(DatumGetTextPP(keys[i]), type, values[i], null_values[i],
 					  ttl, CPG_PUT_SET);
 	}
 	PG_RETURN_INT64(stored);

@@ -33,8 +33,13 @@ refuse_record(Oid typid)
 void
 cpg_type_info(Oid typid, CpgTypeInfo *info)
 {
+	if (typid == TEXTOID)
+	{
+		/* most values are text: no need to ask the catalog */
+		*info = (CpgTypeInfo) {.typid = TEXTOID, .typlen = -1, .kind = CPG_KIND_VARLENA};
+		return;
+	}
 	refuse_record(typid);
-	info->typid = typid;
 	get_typlenbyval(typid, &info->typlen, &info->typbyval);
 	info->structured = cpg_type_is_structured(typid);
 	if (info->typbyval)
@@ -45,6 +50,7 @@ cpg_type_info(Oid typid, CpgTypeInfo *info)
 		info->kind = CPG_KIND_CSTRING;
 	else
 		info->kind = CPG_KIND_FIXED;
+	info->typid = typid;
 }
 
 /*
