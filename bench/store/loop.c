@@ -105,7 +105,7 @@ loop_private_store(Size size, Size entry_size, CpgEviction eviction)
 	if (tranche == 0)
 		tranche = LWLockNewTrancheId();
 	store = (CpgSharedStore *) CACHELINEALIGN(
-		MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
+											  MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
 	cpg_guard_init(guard, 8);
 	fill_config(&config, size, entry_size, eviction, tranche);
 	config.npartitions = 1;
@@ -115,12 +115,12 @@ loop_private_store(Size size, Size entry_size, CpgEviction eviction)
 
 /* LOOP_KEY_LEN hexadecimal digits for a key's number. */
 void
-loop_key_text(uint32 number, char *text)
+loop_key_text(uint32 number, char *name)
 {
 	uint64		scrambled = number * UINT64CONST(0x9e3779b97f4a7c15);
 
 	for (int i = 0; i < LOOP_KEY_LEN; i++)
-		text[i] = "0123456789abcdef"[(scrambled >> (i * 4)) & 15];
+		name[i] = "0123456789abcdef"[(scrambled >> (i * 4)) & 15];
 }
 
 CpgItem

@@ -17,7 +17,7 @@ extern CpgSharedStore *loop_store;
 extern CpgSharedGuard *loop_guard;
 
 extern int	loop_tranche(void);
-extern void loop_key_text(uint32 number, char *text);
+extern void loop_key_text(uint32 number, char *name);
 extern CpgSharedStore *loop_private_store(Size size, Size entry_size, CpgEviction eviction);
 extern CpgItem loop_item(const char *data, Size len, int64 now);
 

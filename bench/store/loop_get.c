@@ -35,7 +35,7 @@ loop_fill(PG_FUNCTION_ARGS)
 	char	   *data = palloc(len);
 	int64		now = cpg_clock_now();
 	int64		present = 0;
-	char		text[LOOP_KEY_LEN];
+	char		name[LOOP_KEY_LEN];
 	CpgKey		key;
 
 	memset(data, 'x', len);
@@ -43,16 +43,16 @@ loop_fill(PG_FUNCTION_ARGS)
 	{
 		CpgItem		item = loop_item(data, len, now);
 
-		loop_key_text(i, text);
-		cpg_key_init(&key, loop_store, 0, text, LOOP_KEY_LEN);
+		loop_key_text(i, name);
+		cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
 		(void) cpg_store_put(loop_store, &key, &item, CPG_PUT_SET, now);
 	}
 	for (int i = 0; i < keys; i++)
 	{
 		CpgValue	value = {.buffer = NULL};
 
-		loop_key_text(i, text);
-		cpg_key_init(&key, loop_store, 0, text, LOOP_KEY_LEN);
+		loop_key_text(i, name);
+		cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
 		present += cpg_store_peek(loop_store, &key, now, &value) == CPG_HIT;
 	}
 	PG_RETURN_INT64(present);
@@ -116,12 +116,12 @@ loop_get(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < CHUNK; i++)
 		{
-			CpgValue	value = {.buffer = buffer, .buffer_size = VALUE_MAX + VARHDRSZ};
-			char		text[LOOP_KEY_LEN];
+			CpgValue	value = {.buffer = buffer,.buffer_size = VALUE_MAX + VARHDRSZ};
+			char		name[LOOP_KEY_LEN];
 			CpgKey		key;
 
-			loop_key_text(sequence[(gets + i) & (SEQUENCE_LEN - 1)], text);
-			cpg_key_init(&key, loop_store, 0, text, LOOP_KEY_LEN);
+			loop_key_text(sequence[(gets + i) & (SEQUENCE_LEN - 1)], name);
+			cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
 			hits += cpg_store_get(loop_store, &key, cpg_clock_now(), &value) == CPG_HIT;
 		}
 		gets += CHUNK;

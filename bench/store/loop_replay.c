@@ -50,13 +50,13 @@ store_of(int entries, CpgEviction eviction)
 static bool
 access_key(CpgSharedStore *store, uint32 number, int64 now, char *buffer)
 {
-	CpgValue	value = {.buffer = buffer, .buffer_size = VALUE_BYTES + VARHDRSZ};
+	CpgValue	value = {.buffer = buffer,.buffer_size = VALUE_BYTES + VARHDRSZ};
 	CpgItem		item = loop_item(buffer + VARHDRSZ, VALUE_BYTES, now);
-	char		text[LOOP_KEY_LEN];
+	char		name[LOOP_KEY_LEN];
 	CpgKey		key;
 
-	loop_key_text(number, text);
-	cpg_key_init(&key, store, 0, text, LOOP_KEY_LEN);
+	loop_key_text(number, name);
+	cpg_key_init(&key, store, 0, name, LOOP_KEY_LEN);
 	if (cpg_store_get(store, &key, now, &value) == CPG_HIT)
 		return true;
 	(void) cpg_store_put(store, &key, &item, CPG_PUT_SET, now);

@@ -46,12 +46,12 @@ loop_sizes(PG_FUNCTION_ARGS)
 		Size		len = (Size) (100 * pow(SIZE_MAX_BYTES / 100.0, pg_prng_double(&random)));
 		int64		now = cpg_clock_now();
 		CpgItem		item = loop_item(data, len, now);
-		char		text[LOOP_KEY_LEN];
+		char		name[LOOP_KEY_LEN];
 		CpgKey		key;
 
 		CHECK_FOR_INTERRUPTS();
-		loop_key_text(i, text);
-		cpg_key_init(&key, loop_store, 0, text, LOOP_KEY_LEN);
+		loop_key_text(i, name);
+		cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
 		stored += cpg_store_put(loop_store, &key, &item, CPG_PUT_SET, now) == CPG_PUT_STORED;
 		if (i % 1000 == 0)
 		{

@@ -230,7 +230,7 @@ describe_entry(const CpgValue *value, int64 now, Datum *row, bool *nulls)
 	if (value->soft_ttl > 0)
 	{
 		row[ENTRY_SOFT_LEFT] = IntervalPGetDatum(cpg_ttl_to_interval(
-			Max(value->created + value->soft_ttl - now, 0)));
+																	 Max(value->created + value->soft_ttl - now, 0)));
 		nulls[ENTRY_SOFT_LEFT] = false;
 	}
 }

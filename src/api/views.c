@@ -104,10 +104,10 @@ privilege_array(uint8 privileges)
 	Datum		names[8];
 	int			n = 0;
 
-	for (uint8 bit = CPG_PRIVILEGE_READ; bit <= CPG_PRIVILEGE_OWNER; bit <<= 1)
+	for (int bit = CPG_PRIVILEGE_READ; bit <= CPG_PRIVILEGE_OWNER; bit <<= 1)
 	{
 		if (privileges & bit)
-			names[n++] = CStringGetTextDatum(cpg_privilege_name(bit));
+			names[n++] = CStringGetTextDatum(cpg_privilege_name((uint8) bit));
 	}
 	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 }

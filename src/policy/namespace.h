@@ -44,7 +44,8 @@ typedef struct CpgNamespace
 	int64		ttl;
 	int64		negative_ttl;
 	double		jitter;
-	bool		shared;			/* scope: values for all roles, or one per role */
+	bool		shared;			/* scope: values for all roles, or one per
+								 * role */
 	int64		max_entries;	/* 0: no limit */
 	int64		max_bytes;
 	/* privileges */

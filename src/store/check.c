@@ -32,6 +32,7 @@ complain(Check *check, const char *text, int64 detail)
 		return;
 	check->problems[check->count].partition = check->part->number;
 	check->problems[check->count].text = text;
+
 	check->problems[check->count].detail = detail;
 	check->count++;
 }
@@ -218,8 +219,8 @@ check_sums(Check *check)
 int
 cpg_store_check(CpgSharedStore *store, int partition, CpgProblem *problems, int max)
 {
-	Check		check = {.store = store, .part = cpg_partition(store, partition),
-	.problems = problems, .max = max};
+	Check		check = {.store = store,.part = cpg_partition(store, partition),
+	.problems = problems,.max = max};
 
 	LWLockAcquire(&check.part->lock.lock, LW_SHARED);
 	check_index(&check);

@@ -117,7 +117,7 @@ create_extents(CpgArena *arena, char *base, const char *data, Size len)
 	for (int n = 0; len > 0; n++)
 	{
 		CpgRef		ref = n < CPG_EXTENTS_MAX
-			? cpg_arena_alloc_largest(arena, base, CPG_EXTENT_HEADER + len) : 0;
+		? cpg_arena_alloc_largest(arena, base, CPG_EXTENT_HEADER + len) : 0;
 		CpgSharedExtent *extent;
 
 		if (ref == 0)

@@ -55,7 +55,7 @@ leave_ring(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, uint32 *
 		uint32		old = heir->slot;
 		uint8		freq = *cpg_slot_frequency(store, part, old);
 		uint16		tag = cpg_bucket(store, part, *slot / CPG_BUCKET_SLOTS)
-			->tag[*slot % CPG_BUCKET_SLOTS];
+		->tag[*slot % CPG_BUCKET_SLOTS];
 
 		/* clear both, so that no reader finds the variant at neither */
 		cpg_index_clear_locked(store, part, old);
@@ -146,7 +146,7 @@ evict_s3fifo(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
 	for (int moves = 0;; moves++)
 	{
 		bool		small = part->main.count == 0 ||
-			(part->small.count > 0 && part->small.bytes > part->arena.size / 10);
+		(part->small.count > 0 && part->small.bytes > part->arena.size / 10);
 		CpgRef		ref = small ? part->small.tail : part->main.tail;
 
 		if (step(store, part, ref, moves < MOVES_MAX, now))

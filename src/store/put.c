@@ -29,7 +29,7 @@ allowed(CpgSharedStore *store, CpgSharedPartition *part, CpgRef present,
 {
 	CpgSharedEntry *entry = present == 0 ? NULL : cpg_entry(store, part, present);
 	bool		valid = entry != NULL &&
-		cpg_entry_state(store, part, present, entry, now) == CPG_HIT;
+	cpg_entry_state(store, part, present, entry, now) == CPG_HIT;
 
 	switch (mode)
 	{
@@ -114,7 +114,10 @@ insert_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	place = cpg_index_place(part, hash);
 	slot = empty_slot(store, part, &place);
 
-	/* finding a slot may have evicted the home entry, or made another one home */
+	/*
+	 * finding a slot may have evicted the home entry, or made another one
+	 * home
+	 */
 	if (home != 0 && (home = cpg_index_home_locked(store, part, key)) == 0)
 	{
 		place = cpg_index_place(part, key->hash);
@@ -202,7 +205,7 @@ keep_limits(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	{
 		uint64		count = queue->count + (present == 0 ? 1 : 0);
 		uint64		total = queue->bytes + bytes -
-			(present == 0 ? 0 : cpg_entry_bytes_locked(store, part, present));
+		(present == 0 ? 0 : cpg_entry_bytes_locked(store, part, present));
 		CpgRef		victim = queue->tail;
 
 		if ((item->max_entries == 0 || count <= item->max_entries) &&

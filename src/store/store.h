@@ -81,7 +81,8 @@ typedef struct CpgStoreConfig
 	Size		size;			/* bytes given */
 	int			npartitions;	/* power of two up to CPG_PARTITIONS_MAX */
 	uint32		max_namespaces;
-	Size		entry_size;		/* expected bytes per entry: sizes index and ghost */
+	Size		entry_size;		/* expected bytes per entry: sizes index and
+								 * ghost */
 	CpgEviction eviction;
 	uint64		seed;			/* of key hashes; random, secret */
 	int			tranche;		/* of the partition locks */
@@ -96,7 +97,8 @@ typedef struct CpgKey
 	Oid			role;
 	uint16		len;
 	uint16		ns;				/* also the number of the namespace's cell */
-	bool		bounded;		/* its namespace has limits, hence one partition */
+	bool		bounded;		/* its namespace has limits, hence one
+								 * partition */
 	bool		any_fingerprint;	/* the newest variant of the role */
 } CpgKey;
 

@@ -223,7 +223,7 @@ static inline Size
 cpg_entry_prefix(const CpgSharedEntry *entry)
 {
 	uint32		parts = !!(entry->flags & CPG_ENTRY_SHAPE) + !!(entry->flags & CPG_ENTRY_LOAD) +
-		!!(entry->flags & CPG_ENTRY_EXTENTS);
+	!!(entry->flags & CPG_ENTRY_EXTENTS);
 
 	return sizeof(CpgSharedEntry) + entry->ncells * sizeof(CpgCell) + parts * CPG_ENTRY_PART_BYTES;
 }

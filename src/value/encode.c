@@ -36,7 +36,10 @@ cpg_type_info(Oid typid, CpgTypeInfo *info)
 	if (typid == TEXTOID)
 	{
 		/* most values are text: no need to ask the catalog */
-		*info = (CpgTypeInfo) {.typid = TEXTOID, .typlen = -1, .kind = CPG_KIND_VARLENA};
+		*info = (CpgTypeInfo)
+		{
+			.typid = TEXTOID,.typlen = -1,.kind = CPG_KIND_VARLENA
+		};
 		return;
 	}
 	refuse_record(typid);

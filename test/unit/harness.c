@@ -40,7 +40,7 @@ test_store(Size size, int partitions, Size entry_size, CpgEviction eviction)
 	t.guard = palloc(cpg_guard_size(TEST_CELLS));
 	cpg_guard_init(t.guard, TEST_CELLS);
 	t.store = (CpgSharedStore *) CACHELINEALIGN(
-		MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
+												MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
 	cpg_store_init(t.store, &config, t.guard);
 	return t;
 }

@@ -75,7 +75,10 @@ test_arena(PG_FUNCTION_ARGS)
 			}
 			EXPECT(cpg_arena_room(base, ref) >= size);
 			EXPECT((Size) ref * CPG_ARENA_UNIT + size <= ARENA_SIZE);
-			blocks[n] = (Block) {ref, size, (uint8) pg_prng_uint32(&random)};
+			blocks[n] = (Block)
+			{
+				ref, size, (uint8) pg_prng_uint32(&random)
+			};
 			memset(cpg_arena_pointer(base, ref), blocks[n].fill, size);
 			n++;
 		}

@@ -78,18 +78,18 @@ has_fault(const Model *m, const char *fault)
 }
 
 static void
-key_text(int key, char *text)
+key_text(int key, char *name)
 {
-	snprintf(text, KEY_LEN + 1, "key%06d", key);
+	snprintf(name, KEY_LEN + 1, "key%06d", key);
 }
 
 static CpgKey
-store_key(Model *m, int key, char *text)
+store_key(Model *m, int key, char *name)
 {
 	CpgKey		k;
 
-	key_text(key, text);
-	cpg_key_init(&k, m->t.store, 1, text, KEY_LEN);
+	key_text(key, name);
+	cpg_key_init(&k, m->t.store, 1, name, KEY_LEN);
 	return k;
 }
 
@@ -150,7 +150,7 @@ model_evict_s3fifo(Model *m)
 	for (;;)
 	{
 		bool		small = m->count[MAIN] == 0 ||
-			(m->count[SMALL] > 0 && m->count[SMALL] * m->block > m->arena / 10);
+		(m->count[SMALL] > 0 && m->count[SMALL] * m->block > m->arena / 10);
 		int			key = m->tail[small ? SMALL : MAIN];
 		ModelEntry *e = &m->entry[key];
 
@@ -172,9 +172,9 @@ model_evict_s3fifo(Model *m)
 		m->evictions++;
 		if (small && !has_fault(m, "ghost"))
 		{
-			char		text[KEY_LEN + 1];
+			char		name[KEY_LEN + 1];
 
-			cpg_ghost_insert(&m->ghost, m->ghost_cells, store_key(m, key, text).hash);
+			cpg_ghost_insert(&m->ghost, m->ghost_cells, store_key(m, key, name).hash);
 		}
 		return;
 	}
@@ -212,7 +212,7 @@ static void
 model_put(Model *m, int key, int64 expiry)
 {
 	ModelEntry *e = &m->entry[key];
-	char		text[KEY_LEN + 1];
+	char		name[KEY_LEN + 1];
 
 	while (total(m) >= m->capacity)
 		model_evict(m);
@@ -220,9 +220,9 @@ model_put(Model *m, int key, int64 expiry)
 		model_use(m, key);
 	else
 	{
-		uint64		hash = store_key(m, key, text).hash;
+		uint64		hash = store_key(m, key, name).hash;
 		bool		known = m->eviction == CPG_EVICTION_S3FIFO &&
-			cpg_ghost_remove(&m->ghost, m->ghost_cells, hash, m->count[MAIN]);
+		cpg_ghost_remove(&m->ghost, m->ghost_cells, hash, m->count[MAIN]);
 
 		m->ghost_hits += known;
 		e->present = true;
@@ -244,8 +244,8 @@ fill_value(const Model *m, uint32 version, char *value)
 static void
 do_put(Model *m, int key, CpgPutMode mode)
 {
-	char		text[KEY_LEN + 1];
-	CpgKey		k = store_key(m, key, text);
+	char		name[KEY_LEN + 1];
+	CpgKey		k = store_key(m, key, name);
 	int64		ttl = (int64) pg_prng_uint64_range(&m->random, 1, 20000);
 	char		value[1024];
 	bool		expected = mode == CPG_PUT_SET || (mode == CPG_PUT_ADD) != valid(m, key);
@@ -262,11 +262,11 @@ do_put(Model *m, int key, CpgPutMode mode)
 static void
 do_get(Model *m, int key)
 {
-	char		text[KEY_LEN + 1];
-	CpgKey		k = store_key(m, key, text);
+	char		name[KEY_LEN + 1];
+	CpgKey		k = store_key(m, key, name);
 	char		buffer[1024 + VARHDRSZ];
 	char		expected[1024];
-	CpgValue	value = {.buffer = buffer, .buffer_size = sizeof(buffer)};
+	CpgValue	value = {.buffer = buffer,.buffer_size = sizeof(buffer)};
 	bool		hit = cpg_store_get(m->t.store, &k, m->now, &value) == CPG_HIT;
 
 	EXPECT(hit == valid(m, key));
@@ -282,8 +282,8 @@ do_get(Model *m, int key)
 static void
 do_delete(Model *m, int key)
 {
-	char		text[KEY_LEN + 1];
-	CpgKey		k = store_key(m, key, text);
+	char		name[KEY_LEN + 1];
+	CpgKey		k = store_key(m, key, name);
 
 	EXPECT(cpg_store_delete(m->t.store, &k, m->now) == valid(m, key));
 	if (m->entry[key].present)
@@ -293,8 +293,8 @@ do_delete(Model *m, int key)
 static void
 do_touch(Model *m, int key)
 {
-	char		text[KEY_LEN + 1];
-	CpgKey		k = store_key(m, key, text);
+	char		name[KEY_LEN + 1];
+	CpgKey		k = store_key(m, key, name);
 	int64		expiry = m->now + (int64) pg_prng_uint64_range(&m->random, 1, 20000);
 
 	EXPECT(cpg_store_touch(m->t.store, &k, expiry, m->now) == valid(m, key));
@@ -355,8 +355,8 @@ compare_all(Model *m)
 {
 	for (int key = 0; key < KEYS; key++)
 	{
-		char		text[KEY_LEN + 1];
-		CpgKey		k = store_key(m, key, text);
+		char		name[KEY_LEN + 1];
+		CpgKey		k = store_key(m, key, name);
 		CpgValue	value = {.buffer = NULL};
 		CpgResult	result = cpg_store_peek(m->t.store, &k, m->now, &value);
 

@@ -242,7 +242,7 @@ test_random_sizes(PG_FUNCTION_ARGS)
 	TestStore	t = test_store(16 * MB, 1, 200, test_eviction(PG_GETARG_TEXT_PP(0)));
 	int			operations = PG_GETARG_INT32(1);
 	char	   *data = palloc(2 * MB);
-	CpgValue	value = {.buffer = palloc(2 * MB), .buffer_size = 2 * MB};
+	CpgValue	value = {.buffer = palloc(2 * MB),.buffer_size = 2 * MB};
 	pg_prng_state random;
 	CpgStoreSpace space;
 
@@ -254,9 +254,9 @@ test_random_sizes(PG_FUNCTION_ARGS)
 		/* log-uniform from 100 bytes to 1 MB */
 		Size		len = (Size) (100 * pow(10, pg_prng_double(&random) * 4));
 		Size		offset = i % 1000;
-		char	   *text = psprintf("%d", (int) (pg_prng_uint32(&random) % 5000));
+		char	   *name = psprintf("%d", (int) (pg_prng_uint32(&random) % 5000));
 		CpgItem		item = test_item(data + offset, len, NOW, 60000);
-		CpgKey		k = variant(t, text, 0, 0);
+		CpgKey		k = variant(t, name, 0, 0);
 
 		CHECK_FOR_INTERRUPTS();
 		EXPECT(cpg_store_put(t.store, &k, &item, CPG_PUT_SET, NOW) == CPG_PUT_STORED);
@@ -264,7 +264,7 @@ test_random_sizes(PG_FUNCTION_ARGS)
 		EXPECT(value.len == len && memcmp(VARDATA(value.buffer), data + offset, len) == 0);
 		if (i % 1000 == 0)
 			test_check(t);
-		pfree(text);
+		pfree(name);
 	}
 	cpg_store_space(t.store, &space);
 	EXPECT(space.free < space.arena / 4);	/* or the store was never full */

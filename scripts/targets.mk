@@ -1,0 +1,67 @@
+# targets.mk: the targets beyond PGXS's own (all, install, installcheck, clean).
+# Included by the Makefile after PGXS.
+
+# Without PostgreSQL's development files only the targets that install them work.
+ifeq ($(PGXS),)
+.DEFAULT_GOAL := all
+all install installcheck:
+	@echo 'The development files of PostgreSQL were not found: run "make deps" or set PG_CONFIG.' >&2
+	@exit 1
+endif
+
+.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap \
+	test-matrix bench lint format clean-build clean-matrix
+
+help:
+	@printf '%s\n' \
+		'make                 build cachepg' \
+		'make install         install it into the PostgreSQL of PG_CONFIG' \
+		'make installcheck    test it on a running server that preloads it' \
+		'' \
+		'These install missing Debian packages and use private servers:' \
+		'make demo            see a slow query served from the cache' \
+		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap: a part)' \
+		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
+		'make bench           measure against SELECT 1, a table, Redis, memcached' \
+		'make lint            warnings, style, layers' \
+		'make format          indent the sources in place' \
+		'' \
+		'make clean           remove what was built; make clean-matrix the chroots too' \
+		'Variables: PG_CONFIG=/path/to/pg_config or PG_MAJOR=17'
+
+deps:
+	@scripts/deps build test lint
+
+demo:
+	@demo/run
+
+bench:
+	@bench/run
+
+# make bench-NAME runs that part of the benchmarks alone
+bench-%:
+	@bench/run $*
+
+test:
+	@scripts/test
+
+test-unit test-regress test-isolation test-pgtap test-tap:
+	@scripts/test $(@:test-%=%)
+
+test-matrix:
+	@scripts/matrix
+
+lint:
+	@scripts/lint
+
+format:
+	@scripts/format
+
+clean: clean-build
+
+# What lies below build/ but the chroots, which are expensive to make.
+clean-build:
+	@scripts/clean
+
+clean-matrix:
+	@scripts/clean matrix
