@@ -14,7 +14,12 @@
 #error "cachepg needs PostgreSQL 15 or later"
 #endif
 
-/* 16 renamed the process flag; 17 replaced the lookup by latch owner number. */
+/* Access to varlena data has a header of its own from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* The number of a process among all: a field of MyProc up to 16. */
 #if PG_VERSION_NUM >= 170000
 #define CPG_MY_PROC_NUMBER	MyProcNumber
 #else

@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "clock.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "loop.h"

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "clock.h"
+#include "compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "loop.h"

@@ -19,6 +19,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
+#include "compat.h"
 #include "fetch/fetch.h"
 #include "inval/inval.h"
 #include "policy/key.h"

@@ -13,6 +13,7 @@
 
 #include "catalog/namespace.h"
 #include "common/hashfn.h"
+#include "compat.h"
 #include "core/hash.h"
 #include "fetch/fetch.h"
 #include "miscadmin.h"

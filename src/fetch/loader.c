@@ -12,6 +12,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "error.h"
 #include "executor/executor.h"
 #include "executor/spi.h"

@@ -9,6 +9,7 @@
 
 #include "cachepg.h"
 #include "common/pg_prng.h"
+#include "compat.h"
 #include "error.h"
 #include "guc.h"
 #include "miscadmin.h"

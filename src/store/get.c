@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "common/pg_prng.h"
+#include "compat.h"
 #include "core/frequency.h"
 #include "store/store_internal.h"
 

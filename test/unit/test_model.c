@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "core/frequency.h"
 #include "core/ghost.h"
 #include "harness.h"

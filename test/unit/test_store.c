@@ -9,6 +9,7 @@
 
 #include <math.h>
 
+#include "compat.h"
 #include "harness.h"
 #include "miscadmin.h"
 #include "store/store_internal.h"
