@@ -14,7 +14,8 @@ CREATE TABLE cachepg_namespace
 	jitter			double precision,
 	scope			text,
 	max_entries		bigint,
-	max_bytes		bigint
+	max_bytes		bigint,
+	consistency		text
 );
 COMMENT ON TABLE cachepg_namespace IS
 'Policy of each cache namespace; NULL means the built-in default. Change it with cache_namespace_create, _alter and _drop.';
@@ -49,14 +50,14 @@ CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 -- Plain cache
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION cache_set(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS void
+CREATE FUNCTION cache_set(key text, value anyelement, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_set';
-COMMENT ON FUNCTION cache_set(text, anyelement, interval) IS
+COMMENT ON FUNCTION cache_set(text, anyelement, interval, text[]) IS
 'Store a value of any type under a key (1 to 512 bytes); needs write on the namespace';
 
-CREATE FUNCTION cache_set(key text, value text, ttl interval DEFAULT NULL) RETURNS void
+CREATE FUNCTION cache_set(key text, value text, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_set_text';
-COMMENT ON FUNCTION cache_set(text, text, interval) IS
+COMMENT ON FUNCTION cache_set(text, text, interval, text[]) IS
 'Store a text value under a key (1 to 512 bytes); needs write on the namespace';
 
 CREATE FUNCTION cache_get(key text) RETURNS jsonb
@@ -84,24 +85,24 @@ CREATE FUNCTION cache_set_many(keys text[], vals anyarray, ttl interval DEFAULT 
 COMMENT ON FUNCTION cache_set_many(text[], anyarray, interval) IS
 'Store vals[i] under keys[i]; returns how many were stored; needs write on each namespace';
 
-CREATE FUNCTION cache_add(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION cache_add(key text, value anyelement, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS boolean
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_add';
-COMMENT ON FUNCTION cache_add(text, anyelement, interval) IS
+COMMENT ON FUNCTION cache_add(text, anyelement, interval, text[]) IS
 'Store a value only if the key holds none; true if stored; needs write on the namespace';
 
-CREATE FUNCTION cache_add(key text, value text, ttl interval DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION cache_add(key text, value text, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS boolean
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_add_text';
-COMMENT ON FUNCTION cache_add(text, text, interval) IS
+COMMENT ON FUNCTION cache_add(text, text, interval, text[]) IS
 'Store a text value only if the key holds none; true if stored; needs write on the namespace';
 
-CREATE FUNCTION cache_replace(key text, value anyelement, ttl interval DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION cache_replace(key text, value anyelement, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS boolean
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_replace';
-COMMENT ON FUNCTION cache_replace(text, anyelement, interval) IS
+COMMENT ON FUNCTION cache_replace(text, anyelement, interval, text[]) IS
 'Store a value only if the key holds one; true if stored; needs write on the namespace';
 
-CREATE FUNCTION cache_replace(key text, value text, ttl interval DEFAULT NULL) RETURNS boolean
+CREATE FUNCTION cache_replace(key text, value text, ttl interval DEFAULT NULL, tags text[] DEFAULT NULL) RETURNS boolean
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_replace_text';
-COMMENT ON FUNCTION cache_replace(text, text, interval) IS
+COMMENT ON FUNCTION cache_replace(text, text, interval, text[]) IS
 'Store a text value only if the key holds one; true if stored; needs write on the namespace';
 
 CREATE FUNCTION cache_delete(key text) RETURNS boolean
@@ -131,10 +132,31 @@ COMMENT ON FUNCTION cache_incr(text, bigint, interval) IS
 
 CREATE FUNCTION cache_entry(key text, OUT state text, OUT type regtype, OUT bytes bigint,
 							OUT age interval, OUT ttl_left interval, OUT soft_left interval,
-							OUT delta interval, OUT hits bigint, OUT why text) RETURNS record
+							OUT delta interval, OUT hits bigint, OUT tags text[],
+							OUT depends_on text[], OUT why text) RETURNS record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_entry';
 COMMENT ON FUNCTION cache_entry(text) IS
 'What the cache holds under a key and why a read would or would not hit; hits are estimated; needs read on the namespace';
+
+CREATE FUNCTION cache_invalidate(key text) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_invalidate';
+COMMENT ON FUNCTION cache_invalidate(text) IS
+'At commit, drop the entries of a key for every role and loader; true if the caller could have read one; needs invalidate';
+
+CREATE FUNCTION cache_invalidate_tag(tag text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_invalidate_tag';
+COMMENT ON FUNCTION cache_invalidate_tag(text) IS
+'At commit, drop all entries of this database that carry a tag, however many; needs invalidate on the namespace named before its first colon, else on the default one';
+
+CREATE FUNCTION cache_expire(key text) RETURNS boolean
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_expire';
+COMMENT ON FUNCTION cache_expire(text) IS
+'At commit, make the entries of a key stale: the next cache_fetch loads them anew, until then they may be served; needs invalidate';
+
+CREATE FUNCTION cache_expire_tag(tag text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_expire_tag';
+COMMENT ON FUNCTION cache_expire_tag(text) IS
+'At commit, make stale all entries of this database that carry a tag; privileges as cache_invalidate_tag';
 
 CREATE FUNCTION cache_clear(namespace text DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_clear';
@@ -145,14 +167,16 @@ COMMENT ON FUNCTION cache_clear(text) IS
 -- Read-through
 -- ---------------------------------------------------------------------
 
-CREATE FUNCTION cache_fetch(key text, query text, args record DEFAULT NULL, ttl interval DEFAULT NULL) RETURNS jsonb
+CREATE FUNCTION cache_fetch(key text, query text, args record DEFAULT NULL, ttl interval DEFAULT NULL,
+							tags text[] DEFAULT NULL, consistency text DEFAULT NULL) RETURNS jsonb
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_record';
-COMMENT ON FUNCTION cache_fetch(text, text, record, interval) IS
+COMMENT ON FUNCTION cache_fetch(text, text, record, interval, text[], text) IS
 'The cached result of a query, which is run with args bound to $1, $2, ... on a miss; needs read, and write to publish';
 
-CREATE FUNCTION cache_fetch(key text, query text, args text[], ttl interval DEFAULT NULL) RETURNS jsonb
+CREATE FUNCTION cache_fetch(key text, query text, args text[], ttl interval DEFAULT NULL,
+							tags text[] DEFAULT NULL, consistency text DEFAULT NULL) RETURNS jsonb
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_text';
-COMMENT ON FUNCTION cache_fetch(text, text, text[], interval) IS
+COMMENT ON FUNCTION cache_fetch(text, text, text[], interval, text[], text) IS
 'As cache_fetch with a record, with arguments as text in the types that the query infers; for drivers';
 
 -- ---------------------------------------------------------------------
@@ -161,20 +185,21 @@ COMMENT ON FUNCTION cache_fetch(text, text, text[], interval) IS
 
 CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									   jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
-									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL) RETURNS void
+									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
+									   consistency text DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_create';
-COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint) IS
+COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text) IS
 'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
-REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									  max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
-									  reset text[] DEFAULT NULL) RETURNS void
+									  consistency text DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_alter';
-COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text[]) IS
+COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text[]) IS
 'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
-REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text[]) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_drop';
@@ -196,7 +221,7 @@ REVOKE ALL ON FUNCTION cache_namespace_revoke(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION cachepg_namespaces(OUT name text, OUT owner regrole, OUT ttl interval, OUT negative_ttl interval,
 								   OUT jitter double precision, OUT scope text, OUT max_entries bigint,
-								   OUT max_bytes bigint, OUT privileges text[],
+								   OUT max_bytes bigint, OUT consistency text, OUT privileges text[],
 								   OUT entries bigint, OUT bytes bigint, OUT hits bigint, OUT misses bigint,
 								   OUT sets bigint, OUT loads bigint, OUT evictions bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

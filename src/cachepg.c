@@ -12,8 +12,10 @@
 #include "compat.h"
 #include "fmgr.h"
 #include "guc.h"
+#include "inval/inval.h"
 #include "miscadmin.h"
 #include "shmem.h"
+#include "track/track.h"
 #include "worker/worker.h"
 
 CPG_MODULE_MAGIC("cachepg", CPG_VERSION);
@@ -40,8 +42,11 @@ _PG_init(void)
 		return;
 	}
 	cpg_shmem_install();
-	if (!IsBinaryUpgrade)
-		cpg_worker_register();
+	if (IsBinaryUpgrade)
+		return;
+	cpg_inval_install();
+	cpg_track_install();
+	cpg_worker_register();
 }
 
 void

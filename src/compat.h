@@ -33,6 +33,38 @@
 #define CPG_WAIT_EVENT_NEW(name)	PG_WAIT_EXTENSION
 #endif
 
+/* Permissions to check are in nodes of their own from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define CpgPermission	RTEPermissionInfo
+#define CPG_PLAN_PERMISSIONS(plan)	((plan)->permInfos)
+#define CPG_CHECK_PERMS_PARAMETERS	List *rtable, List *permissions, bool raise
+#define CPG_CHECK_PERMS_ARGUMENTS	rtable, permissions, raise
+#define CPG_CHECK_PERMS_LIST		permissions
+#else
+#define CpgPermission	RangeTblEntry
+#define CPG_PLAN_PERMISSIONS(plan)	((plan)->rtable)
+#define CPG_CHECK_PERMS_PARAMETERS	List *rtable, bool raise
+#define CPG_CHECK_PERMS_ARGUMENTS	rtable, raise
+#define CPG_CHECK_PERMS_LIST		rtable
+#endif
+
+/* 18 took a parameter off ExecutorRun. */
+#if PG_VERSION_NUM >= 180000
+#define CPG_EXECUTOR_RUN_PARAMETERS QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define CPG_EXECUTOR_RUN_ARGUMENTS	queryDesc, direction, count
+#else
+#define CPG_EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define CPG_EXECUTOR_RUN_ARGUMENTS	queryDesc, direction, count, execute_once
+#endif
+
+/* 17 can ask for the lock mode or a stronger one. */
+#if PG_VERSION_NUM >= 170000
+#define CPG_LOCK_HELD(tag, mode)	LockHeldByMe(tag, mode, false)
+#else
+#define CPG_LOCK_HELD(tag, mode)	LockHeldByMe(tag, mode)
+#endif
+
 /* 18 tells what a module is. */
 #ifdef PG_MODULE_MAGIC_EXT
 #define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC_EXT(.name = (n), .version = (v))

@@ -17,7 +17,9 @@ int			cpg_entry_size = CPG_ENTRY_SIZE_DEFAULT;
 int			cpg_eviction = CPG_EVICTION_S3FIFO;
 int			cpg_janitor_interval = CPG_JANITOR_INTERVAL_DEFAULT;
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
+int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
+bool		cpg_snapshot_reads = false;
 
 static const struct config_enum_entry eviction_options[] = {
 	{"s3fifo", CPG_EVICTION_S3FIFO, false},
@@ -119,6 +121,30 @@ cpg_guc_define(void)
 							NULL,
 							NULL,
 							NULL);
+
+	DefineCustomIntVariable("cachepg.max_pending_bytes",
+							"Memory of a transaction for values to be cached at its commit.",
+							"A set beyond it raises an error.",
+							&cpg_max_pending_bytes,
+							CPG_MAX_PENDING_DEFAULT,
+							CPG_MAX_PENDING_MIN,
+							CPG_MAX_PENDING_MAX,
+							PGC_USERSET,
+							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomBoolVariable("cachepg.snapshot_reads",
+							 "Whether REPEATABLE READ and SERIALIZABLE transactions read from the cache.",
+							 "What they read may be newer than their snapshot.",
+							 &cpg_snapshot_reads,
+							 false,
+							 PGC_USERSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
 
 	/*
 	 * The size of shared memory is settled when the server starts.  Without

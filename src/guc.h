@@ -17,6 +17,9 @@
 #define CPG_JANITOR_INTERVAL_MIN	10	/* ms */
 #define CPG_JANITOR_INTERVAL_DEFAULT 1000
 #define CPG_JANITOR_INTERVAL_MAX	(3600 * 1000)
+#define CPG_MAX_PENDING_MIN			64	/* kB */
+#define CPG_MAX_PENDING_DEFAULT		(16 * 1024)
+#define CPG_MAX_PENDING_MAX			(1024 * 1024)
 #define CPG_MAX_NAMESPACES_MIN		8
 #define CPG_MAX_NAMESPACES_DEFAULT	256
 #define CPG_MAX_NAMESPACES_MAX		16384
@@ -26,7 +29,9 @@ extern int	cpg_entry_size;
 extern int	cpg_eviction;
 extern int	cpg_janitor_interval;
 extern int	cpg_max_namespaces;
+extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern bool cpg_snapshot_reads;
 
 extern const char *cpg_eviction_name(int eviction);
 extern void cpg_guc_define(void);

@@ -14,8 +14,10 @@
 #include "postgres.h"
 
 #include "common/pg_prng.h"
+#include "core/hash.h"
 #include "guard/guard.h"
 #include "guc.h"
+#include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
 #include "shmem.h"
@@ -29,6 +31,7 @@ CpgSharedGuard *cpg_guard = NULL;
 CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
 CpgSharedStore *cpg_store = NULL;
+CpgSharedTwophase *cpg_twophase = NULL;
 
 static shmem_request_hook_type prev_request_hook = NULL;
 static shmem_startup_hook_type prev_startup_hook = NULL;
@@ -38,7 +41,9 @@ typedef struct Layout
 	Size		guard;			/* offsets */
 	Size		registry;
 	Size		stats;
+	Size		twophase;
 	Size		store;
+	CpgGuardConfig guard_config;
 	CpgStoreConfig config;
 } Layout;
 
@@ -48,18 +53,32 @@ layout(void)
 	Size		memory = (Size) cpg_memory * 1024 * 1024;
 	Layout		at;
 
+	memset(&at, 0, sizeof(at));
+	cpg_guard_sizes(&at.guard_config, cpg_max_namespaces, memory);
 	at.guard = 0;
-	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(cpg_max_namespaces));
+	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(&at.guard_config));
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
-	at.store = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
+	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
+	at.store = CACHELINEALIGN(at.twophase + cpg_twophase_size());
 
-	memset(&at.config, 0, sizeof(at.config));
 	at.config.size = memory > at.store ? memory - at.store : 0;
 	at.config.npartitions = cpg_store_partitions(memory);
 	at.config.max_namespaces = cpg_max_namespaces;
 	at.config.entry_size = cpg_entry_size;
 	at.config.eviction = (CpgEviction) cpg_eviction;
 	return at;
+}
+
+/* Each process may hold a fence on the same cell. */
+static void
+check_processes(void)
+{
+	if (MaxBackends + max_prepared_xacts > CPG_GUARD_PENDING_MAX)
+		ereport(FATAL,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("cachepg supports at most %d processes and prepared transactions together",
+						CPG_GUARD_PENDING_MAX),
+				 errhint("Lower \"max_connections\" or \"max_prepared_transactions\".")));
 }
 
 static void
@@ -86,6 +105,7 @@ request(void)
 		prev_request_hook();
 	at = layout();
 	check_layout(&at);
+	check_processes();
 	RequestAddinShmemSpace((Size) cpg_memory * 1024 * 1024);
 	RequestNamedLWLockTranche("CachePgPartition", 1);
 }
@@ -94,15 +114,18 @@ static void
 initialize(const Layout *at)
 {
 	CpgStoreConfig config = at->config;
+	CpgGuardConfig guard_config = at->guard_config;
 
 	/* the tranche exists for its name; the locks themselves lie in the store */
 	config.tranche = GetNamedLWLockTranche("CachePgPartition")->lock.tranche;
 	if (!pg_strong_random(&config.seed, sizeof(config.seed)))
 		config.seed = pg_prng_uint64(&pg_global_prng_state);
+	guard_config.seed = cpg_hash_mix(config.seed);
 
-	cpg_guard_init(cpg_guard, cpg_max_namespaces);
+	cpg_guard_init(cpg_guard, &guard_config);
 	cpg_registry_init(cpg_registry, cpg_max_namespaces, config.tranche);
 	cpg_stats_init(cpg_stats, cpg_max_namespaces);
+	cpg_twophase_init(cpg_twophase, config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
 
@@ -121,6 +144,7 @@ startup(void)
 	cpg_guard = (CpgSharedGuard *) (base + at.guard);
 	cpg_registry = (CpgSharedRegistry *) (base + at.registry);
 	cpg_stats = (CpgSharedStats *) (base + at.stats);
+	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)
 		initialize(&at);

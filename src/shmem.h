@@ -15,11 +15,13 @@ struct CpgSharedGuard;
 struct CpgSharedRegistry;
 struct CpgSharedStats;
 struct CpgSharedStore;
+struct CpgSharedTwophase;
 
 extern struct CpgSharedGuard *cpg_guard;
 extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;
 extern struct CpgSharedStore *cpg_store;
+extern struct CpgSharedTwophase *cpg_twophase;
 
 extern void cpg_shmem_install(void);
 

@@ -25,14 +25,27 @@ PGDLLEXPORT void _PG_init(void);
 CpgSharedStore *loop_store = NULL;
 CpgSharedGuard *loop_guard = NULL;
 
+#define NAMESPACES 8
+
 static int	memory = 128;
 static shmem_request_hook_type prev_request = NULL;
 static shmem_startup_hook_type prev_startup = NULL;
 
-static Size
-guard_size(void)
+static CpgGuardConfig
+guard_config(Size size)
 {
-	return CACHELINEALIGN(cpg_guard_size(8));
+	CpgGuardConfig config = {.seed = 42};
+
+	cpg_guard_sizes(&config, NAMESPACES, size);
+	return config;
+}
+
+static Size
+guard_size(Size size)
+{
+	CpgGuardConfig config = guard_config(size);
+
+	return CACHELINEALIGN(cpg_guard_size(&config));
 }
 
 static void
@@ -41,7 +54,7 @@ fill_config(CpgStoreConfig *config, Size size, Size entry_size, CpgEviction evic
 	memset(config, 0, sizeof(*config));
 	config->size = size;
 	config->npartitions = cpg_store_partitions(size);
-	config->max_namespaces = 8;
+	config->max_namespaces = NAMESPACES;
 	config->entry_size = entry_size;
 	config->eviction = eviction;
 	config->seed = 42;
@@ -53,7 +66,7 @@ request(void)
 {
 	if (prev_request)
 		prev_request();
-	RequestAddinShmemSpace(guard_size() + (Size) memory * 1024 * 1024);
+	RequestAddinShmemSpace(guard_size((Size) memory * 1024 * 1024) + (Size) memory * 1024 * 1024);
 	RequestNamedLWLockTranche("CachePgLoop", 1);
 }
 
@@ -69,12 +82,14 @@ startup(void)
 	fill_config(&config, (Size) memory * 1024 * 1024, 200, CPG_EVICTION_S3FIFO,
 				GetNamedLWLockTranche("CachePgLoop")->lock.tranche);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	base = ShmemInitStruct("cachepg_loop", guard_size() + config.size, &found);
+	base = ShmemInitStruct("cachepg_loop", guard_size(config.size) + config.size, &found);
 	loop_guard = (CpgSharedGuard *) base;
-	loop_store = (CpgSharedStore *) (base + guard_size());
+	loop_store = (CpgSharedStore *) (base + guard_size(config.size));
 	if (!found)
 	{
-		cpg_guard_init(loop_guard, 8);
+		CpgGuardConfig guard = guard_config(config.size);
+
+		cpg_guard_init(loop_guard, &guard);
 		cpg_store_init(loop_store, &config, loop_guard);
 	}
 	LWLockRelease(AddinShmemInitLock);
@@ -98,7 +113,8 @@ CpgSharedStore *
 loop_private_store(Size size, Size entry_size, CpgEviction eviction)
 {
 	static int	tranche = 0;
-	CpgSharedGuard *guard = palloc(cpg_guard_size(8));
+	CpgGuardConfig guard_cells = guard_config(size);
+	CpgSharedGuard *guard = palloc(cpg_guard_size(&guard_cells));
 	CpgSharedStore *store;
 	CpgStoreConfig config;
 
@@ -106,7 +122,7 @@ loop_private_store(Size size, Size entry_size, CpgEviction eviction)
 		tranche = LWLockNewTrancheId();
 	store = (CpgSharedStore *) CACHELINEALIGN(
 											  MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
-	cpg_guard_init(guard, 8);
+	cpg_guard_init(guard, &guard_cells);
 	fill_config(&config, size, entry_size, eviction, tranche);
 	config.npartitions = 1;
 	cpg_store_init(store, &config, guard);

@@ -10,6 +10,7 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "inval/deps.h"
 #include "policy/key.h"
 #include "policy/ttl.h"
 #include "utils/timestamp.h"
@@ -18,6 +19,17 @@
 extern Oid	cpg_argument_type(FunctionCallInfo fcinfo, int argument);
 extern CpgTypeInfo *cpg_call_site_type(FunctionCallInfo fcinfo, Oid typid);
 extern int64 cpg_optional_ttl(FunctionCallInfo fcinfo, int argument);
+
+/* Tags of a value, as cells and as notes. */
+typedef struct CpgTags
+{
+	int			count;
+	CpgCell		cells[CPG_TAGS_MAX];
+	StringInfoData notes;
+} CpgTags;
+
+extern void cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags);
+extern CpgRead cpg_peek_key(const text *text_key, int64 now, CpgValue *value);
 extern text *cpg_key_argument(FunctionCallInfo fcinfo, int argument);
 
 #endif							/* CPG_API_API_H */

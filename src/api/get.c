@@ -28,7 +28,6 @@ PG_FUNCTION_INFO_V1(cachepg_cache_get_jsonb);
 PG_FUNCTION_INFO_V1(cachepg_cache_get_many);
 PG_FUNCTION_INFO_V1(cachepg_cache_exists);
 PG_FUNCTION_INFO_V1(cachepg_cache_ttl);
-PG_FUNCTION_INFO_V1(cachepg_cache_entry);
 
 /* Read a key and count; false on a miss. */
 static bool
@@ -36,13 +35,15 @@ read_key(const text *text_key, CpgValue *value)
 {
 	CpgKey		key;
 	CpgNamespace *ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &key);
-	CpgResult	result;
+	CpgRead		read;
 
 	value->buffer = NULL;
+	value->cells = NULL;
+	value->notes = NULL;
 	if (unlikely(ns->number < 0))
 		return false;
-	result = cpg_store_get(cpg_store, &key, cpg_clock_now(), value);
-	if (likely(result == CPG_HIT))
+	read = cpg_inval_get(ns, &key, cpg_clock_now(), value);
+	if (likely(read.hit))
 	{
 		/* a type without user-defined parts cannot have changed */
 		if (unlikely(value->typid >= FirstNormalObjectId || value->shape != 0) &&
@@ -54,7 +55,7 @@ read_key(const text *text_key, CpgValue *value)
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);
 		return true;
 	}
-	cpg_stats_add(ns->number, cpg_stats_miss(result), 1);
+	cpg_stats_add(ns->number, read.why, 1);
 	return false;
 }
 
@@ -162,129 +163,45 @@ cachepg_cache_get_many(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Look at a key without using it. */
-static CpgResult
-peek(const text *text_key, int64 now, CpgValue *value, bool *cached)
+/* Look at a key without using it; *value has room for what it is to show. */
+CpgRead
+cpg_peek_key(const text *text_key, int64 now, CpgValue *value)
 {
 	CpgKey		key;
 	CpgNamespace *ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &key);
+	CpgRead		disabled = {false, CPG_COUNT_DISABLED};
+	CpgRead		read;
 
-	memset(value, 0, sizeof(*value));
-	*cached = ns->number >= 0;
-	if (!*cached)
-		return CPG_MISS_ABSENT;
-	return cpg_store_peek(cpg_store, &key, now, value);
+	if (ns->number < 0)
+		return disabled;
+	read = cpg_inval_peek(ns, &key, now, value);
+	if (read.hit && !cpg_value_current(value))
+	{
+		read.hit = false;
+		read.why = CPG_COUNT_TYPE_CHANGED;
+	}
+	return read;
 }
 
 Datum
 cachepg_cache_exists(PG_FUNCTION_ARGS)
 {
-	CpgValue	value;
-	bool		cached;
+	CpgValue	value = {.buffer = NULL};
 
 	cpg_require_preload();
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_BOOL(peek(PG_GETARG_TEXT_PP(0), cpg_clock_now(), &value, &cached) == CPG_HIT &&
-				   cpg_value_current(&value));
+	PG_RETURN_BOOL(cpg_peek_key(PG_GETARG_TEXT_PP(0), cpg_clock_now(), &value).hit);
 }
 
 Datum
 cachepg_cache_ttl(PG_FUNCTION_ARGS)
 {
 	int64		now = cpg_clock_now();
-	CpgValue	value;
-	bool		cached;
+	CpgValue	value = {.buffer = NULL};
 
 	cpg_require_preload();
-	if (PG_ARGISNULL(0) || peek(PG_GETARG_TEXT_PP(0), now, &value, &cached) != CPG_HIT)
+	if (PG_ARGISNULL(0) || !cpg_peek_key(PG_GETARG_TEXT_PP(0), now, &value).hit)
 		PG_RETURN_NULL();
 	PG_RETURN_INTERVAL_P(cpg_ttl_to_interval(value.expiry - now));
-}
-
-/* Columns of cache_entry. */
-enum
-{
-	ENTRY_STATE, ENTRY_TYPE, ENTRY_BYTES, ENTRY_AGE, ENTRY_TTL_LEFT, ENTRY_SOFT_LEFT,
-	ENTRY_DELTA, ENTRY_HITS, ENTRY_WHY, ENTRY_COLUMNS
-};
-
-static void
-describe_entry(const CpgValue *value, int64 now, Datum *row, bool *nulls)
-{
-	row[ENTRY_TYPE] = ObjectIdGetDatum(value->typid);
-	row[ENTRY_BYTES] = Int64GetDatum((int64) value->len);
-	row[ENTRY_AGE] = IntervalPGetDatum(cpg_ttl_to_interval(Max(now - value->created, 0)));
-	row[ENTRY_TTL_LEFT] = IntervalPGetDatum(cpg_ttl_to_interval(Max(value->expiry - now, 0)));
-	row[ENTRY_HITS] = Int64GetDatum(cpg_frequency_hits(value->frequency));
-	nulls[ENTRY_TYPE] = nulls[ENTRY_BYTES] = nulls[ENTRY_AGE] = false;
-	nulls[ENTRY_TTL_LEFT] = nulls[ENTRY_HITS] = false;
-	if (value->load_time > 0)
-	{
-		Interval   *delta = palloc0(sizeof(Interval));
-
-		delta->time = value->load_time;
-		row[ENTRY_DELTA] = IntervalPGetDatum(delta);
-		nulls[ENTRY_DELTA] = false;
-	}
-	if (value->soft_ttl > 0)
-	{
-		row[ENTRY_SOFT_LEFT] = IntervalPGetDatum(cpg_ttl_to_interval(
-																	 Max(value->created + value->soft_ttl - now, 0)));
-		nulls[ENTRY_SOFT_LEFT] = false;
-	}
-}
-
-/* Name of the state of an entry that is there, or "absent". */
-static const char *
-state_name(CpgResult result)
-{
-	switch (result)
-	{
-		case CPG_HIT:
-			return "fresh";
-		case CPG_MISS_EXPIRED:
-			return "expired";
-		case CPG_MISS_INVALIDATED:
-		case CPG_MISS_INVALIDATED_NAMESPACE:
-			return "invalidated";
-		default:
-			return "absent";
-	}
-}
-
-Datum
-cachepg_cache_entry(PG_FUNCTION_ARGS)
-{
-	int64		now = cpg_clock_now();
-	Datum		row[ENTRY_COLUMNS];
-	bool		nulls[ENTRY_COLUMNS];
-	CpgCounter	why = CPG_COUNT_DISABLED;
-	TupleDesc	desc;
-	CpgValue	value;
-	CpgResult	result;
-	bool		cached;
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	cpg_require_preload();
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-
-	result = peek(PG_GETARG_TEXT_PP(0), now, &value, &cached);
-	memset(nulls, true, sizeof(nulls));
-	nulls[ENTRY_STATE] = false;
-	row[ENTRY_STATE] = CStringGetTextDatum(state_name(result));
-	if (value.expiry != 0)
-		describe_entry(&value, now, row, nulls);
-	if (cached)
-		why = cpg_stats_miss(result);
-	if (result == CPG_HIT && !cpg_value_current(&value))
-		why = CPG_COUNT_TYPE_CHANGED;
-	if (result != CPG_HIT || why == CPG_COUNT_TYPE_CHANGED)
-	{
-		nulls[ENTRY_WHY] = false;
-		row[ENTRY_WHY] = CStringGetTextDatum(cpg_stats_reason(why));
-	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls)));
 }

@@ -18,6 +18,8 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(cachepg_cache_delete);
+PG_FUNCTION_INFO_V1(cachepg_cache_expire);
+PG_FUNCTION_INFO_V1(cachepg_cache_invalidate);
 PG_FUNCTION_INFO_V1(cachepg_cache_touch);
 PG_FUNCTION_INFO_V1(cachepg_cache_incr);
 PG_FUNCTION_INFO_V1(cachepg_cache_clear);
@@ -28,12 +30,39 @@ cachepg_cache_delete(PG_FUNCTION_ARGS)
 	text	   *key = cpg_key_argument(fcinfo, 0);
 	CpgWrite	record;
 
-	record.op = CPG_WRITE_DELETE;
+	record.op = CPG_WRITE_INVALIDATE;
 	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE, &record.key);
 	if (record.ns->number < 0)
 		PG_RETURN_BOOL(false);
 	record.now = cpg_clock_now();
 	PG_RETURN_BOOL(cpg_inval_write(&record).found);
+}
+
+/* Invalidate or expire argument 0. */
+static Datum
+end_key(FunctionCallInfo fcinfo, CpgWriteOp op)
+{
+	text	   *key = cpg_key_argument(fcinfo, 0);
+	CpgWrite	record;
+
+	record.op = op;
+	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_INVALIDATE, &record.key);
+	if (record.ns->number < 0)
+		PG_RETURN_BOOL(false);
+	record.now = cpg_clock_now();
+	PG_RETURN_BOOL(cpg_inval_write(&record).found);
+}
+
+Datum
+cachepg_cache_invalidate(PG_FUNCTION_ARGS)
+{
+	return end_key(fcinfo, CPG_WRITE_INVALIDATE);
+}
+
+Datum
+cachepg_cache_expire(PG_FUNCTION_ARGS)
+{
+	return end_key(fcinfo, CPG_WRITE_EXPIRE);
 }
 
 Datum
@@ -55,71 +84,116 @@ cachepg_cache_touch(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(cpg_inval_write(&record).found);
 }
 
-/* Store the first value of a counter, unless another session just did. */
-static CpgPutResult
-start_counter(CpgNamespace *ns, const CpgKey *key, int64 delta, int64 ttl, int64 now)
+/* A counter to be changed. */
+typedef struct Counter
 {
+	CpgNamespace *ns;
+	CpgKey		key;
+	int64		delta;
+	int64		ttl;			/* of a new one */
+	int64		now;
+} Counter;
+
+/* Write a value of a counter. */
+static CpgPutResult
+write_counter(const Counter *counter, Oid typid, Datum value, int64 expiry, CpgPutMode mode,
+			  bool immediate)
+{
+	CpgNamespace *ns = counter->ns;
 	CpgTypeInfo type;
 	CpgWrite	record;
 
 	record.op = CPG_WRITE_PUT;
-	record.mode = CPG_PUT_ADD;
+	record.mode = mode;
+	record.immediate = immediate;
 	record.ns = ns;
-	record.key = *key;
-	record.now = now;
+	record.key = counter->key;
+	record.now = counter->now;
 	memset(&record.item, 0, sizeof(record.item));
-	cpg_type_info(INT8OID, &type);
-	cpg_value_encode(&type, Int64GetDatum(delta), false, &record.item);
+	cpg_type_info(typid, &type);
+	cpg_value_encode(&type, value, false, &record.item);
 	record.item.stamp = cpg_guard_stamp(cpg_guard);
-	record.item.created = now;
-	record.item.expiry = cpg_namespace_expiry(ns, ttl, now);
+	record.item.created = counter->now;
+	record.item.expiry = expiry;
 	record.item.max_entries = ns->max_entries;
 	record.item.max_bytes = ns->max_bytes;
 	return cpg_inval_write(&record).put;
+}
+
+/* Begin a counter; refused if another session just did. */
+static CpgPutResult
+start_counter(const Counter *counter, bool immediate)
+{
+	return write_counter(counter, INT8OID, Int64GetDatum(counter->delta),
+						 cpg_namespace_expiry(counter->ns, counter->ttl, counter->now),
+						 CPG_PUT_ADD, immediate);
+}
+
+/* Add to what the own transaction set, with the transaction. */
+static CpgAddResult
+add_to_own(const Counter *counter, CpgValue *value, int64 *sum)
+{
+	CpgAddResult result = value->isnull ? CPG_ADD_NOT_INTEGER
+	: cpg_integer_add(value->typid, &value->datum, counter->delta, sum);
+
+	if (result == CPG_ADD_DONE)
+		write_counter(counter, value->typid, value->datum, value->expiry, CPG_PUT_SET, false);
+	return result;
+}
+
+/* One attempt to change a counter; *again if another session interfered. */
+static CpgAddResult
+add_once(const Counter *counter, int64 *sum, bool *again)
+{
+	CpgValue	value = {.buffer = NULL};
+	CpgOwn		own = cpg_inval_own(&counter->key, counter->now, &value);
+	CpgAddResult result;
+
+	*again = false;
+	if (own == CPG_OWN_VALUE)
+		return add_to_own(counter, &value, sum);
+	result = own == CPG_OWN_GONE ? CPG_ADD_ABSENT
+		: cpg_store_add_integer(cpg_store, &counter->key, counter->delta, counter->now, sum);
+	if (result != CPG_ADD_ABSENT)
+		return result;
+	*sum = counter->delta;
+	*again = start_counter(counter, own == CPG_OWN_NONE) == CPG_PUT_REFUSED;
+	return CPG_ADD_DONE;
 }
 
 Datum
 cachepg_cache_incr(PG_FUNCTION_ARGS)
 {
 	text	   *text_key = cpg_key_argument(fcinfo, 0);
-	int64		ttl = cpg_optional_ttl(fcinfo, 2);
-	int64		now = cpg_clock_now();
-	int64		delta;
+	Counter		counter;
+	CpgAddResult result;
 	int64		sum;
-	CpgKey		key;
-	CpgNamespace *ns;
+	bool		again;
 
 	if (PG_ARGISNULL(1))
 		cpg_error_null_argument("delta");
-	delta = PG_GETARG_INT64(1);
-	ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_WRITE, &key);
-	if (ns->number < 0)
-		PG_RETURN_INT64(delta);
+	counter.delta = PG_GETARG_INT64(1);
+	counter.ttl = cpg_optional_ttl(fcinfo, 2);
+	counter.now = cpg_clock_now();
+	counter.ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_WRITE, &counter.key);
+	if (counter.ns->number < 0)
+		PG_RETURN_INT64(counter.delta);
 
-	for (;;)
+	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		switch (cpg_store_add_integer(cpg_store, &key, delta, now, &sum))
-		{
-			case CPG_ADD_DONE:
-				PG_RETURN_INT64(sum);
-			case CPG_ADD_ABSENT:
-				if (start_counter(ns, &key, delta, ttl, now) != CPG_PUT_REFUSED)
-					PG_RETURN_INT64(delta);
-				break;
-			case CPG_ADD_NOT_INTEGER:
-				ereport(ERROR,
-						(errcode(ERRCODE_DATATYPE_MISMATCH),
-						 errmsg("cached value is not an integer"),
-						 errhint("cache_incr works on smallint, integer and bigint.")));
-				break;
-			case CPG_ADD_OVERFLOW:
-				ereport(ERROR,
-						(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						 errmsg("cached integer out of range")));
-				break;
-		}
-	}
+		result = add_once(&counter, &sum, &again);
+	} while (again);
+	if (result == CPG_ADD_NOT_INTEGER)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("cached value is not an integer"),
+				 errhint("cache_incr works on smallint, integer and bigint.")));
+	if (result == CPG_ADD_OVERFLOW)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("cached integer out of range")));
+	PG_RETURN_INT64(sum);
 }
 
 Datum

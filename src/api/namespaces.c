@@ -36,7 +36,8 @@ PG_FUNCTION_INFO_V1(cachepg_catalog_changed);
 /* Policy options, which are arguments 1 to NOPTIONS of create and alter. */
 enum
 {
-	OPT_TTL, OPT_NEGATIVE_TTL, OPT_JITTER, OPT_SCOPE, OPT_MAX_ENTRIES, OPT_MAX_BYTES, NOPTIONS
+	OPT_TTL, OPT_NEGATIVE_TTL, OPT_JITTER, OPT_SCOPE, OPT_MAX_ENTRIES, OPT_MAX_BYTES, OPT_CONSISTENCY,
+	NOPTIONS
 };
 
 static const struct
@@ -50,6 +51,7 @@ static const struct
 	{"scope", TEXTOID},
 	{"max_entries", INT8OID},
 	{"max_bytes", INT8OID},
+	{"consistency", TEXTOID},
 };
 
 #define MAX_PARAMS (NOPTIONS + 3)
@@ -131,6 +133,21 @@ check_positive(FunctionCallInfo fcinfo, int option)
 		cpg_error_bad_argument("%s must be greater than zero", options[option].name);
 }
 
+static void
+check_choice(FunctionCallInfo fcinfo, int option, const char *one, const char *other)
+{
+	char	   *value;
+
+	if (PG_ARGISNULL(option + 1))
+		return;
+	value = text_to_cstring(PG_GETARG_TEXT_PP(option + 1));
+	if (strcmp(value, one) != 0 && strcmp(value, other) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s \"%s\"", options[option].name, value),
+				 errhint("It is either %s or %s.", one, other)));
+}
+
 /* Check the values of the options given. */
 static void
 check_options(FunctionCallInfo fcinfo)
@@ -147,16 +164,8 @@ check_options(FunctionCallInfo fcinfo)
 		if (!(jitter >= 0 && jitter < 1))
 			cpg_error_bad_argument("jitter must be at least 0 and less than 1");
 	}
-	if (!PG_ARGISNULL(OPT_SCOPE + 1))
-	{
-		char	   *scope = text_to_cstring(PG_GETARG_TEXT_PP(OPT_SCOPE + 1));
-
-		if (strcmp(scope, "role") != 0 && strcmp(scope, "shared") != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("invalid scope \"%s\"", scope),
-					 errhint("Scopes are role and shared.")));
-	}
+	check_choice(fcinfo, OPT_SCOPE, "role", "shared");
+	check_choice(fcinfo, OPT_CONSISTENCY, "commit", "ttl");
 	check_positive(fcinfo, OPT_MAX_ENTRIES);
 	check_positive(fcinfo, OPT_MAX_BYTES);
 }
@@ -235,7 +244,7 @@ parse_reset(FunctionCallInfo fcinfo, int argument, bool *reset)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized option \"%s\" of a cache namespace", name),
-					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries and max_bytes.")));
+					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries, max_bytes and consistency.")));
 		reset[i] = true;
 	}
 }

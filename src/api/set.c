@@ -27,12 +27,14 @@ PG_FUNCTION_INFO_V1(cachepg_cache_set_many);
 
 /* Write one value; false if the mode refused it or it could not be kept. */
 static bool
-put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, CpgPutMode mode)
+put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, const CpgTags *tags,
+	CpgPutMode mode)
 {
 	CpgWrite	record;
 
 	record.op = CPG_WRITE_PUT;
 	record.mode = mode;
+	record.immediate = false;
 	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_WRITE, &record.key);
 	memset(&record.item, 0, sizeof(record.item));
 	cpg_value_encode(type, value, isnull, &record.item);
@@ -45,18 +47,25 @@ put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, Cpg
 	record.item.expiry = cpg_namespace_expiry(record.ns, ttl, record.now);
 	record.item.max_entries = record.ns->max_entries;
 	record.item.max_bytes = record.ns->max_bytes;
+	record.item.cells = tags->cells;
+	record.item.ncells = tags->count;
+	record.item.notes = tags->notes.data;
+	record.item.notes_len = (uint32) tags->notes.len;
 	return cpg_inval_write(&record).put == CPG_PUT_STORED;
 }
 
-/* The arguments key, value, ttl of all functions here. */
+/* The arguments key, value, ttl, tags of most functions here. */
 static bool
 put_arguments(FunctionCallInfo fcinfo, Oid typid, CpgPutMode mode)
 {
 	text	   *key = cpg_key_argument(fcinfo, 0);
 	int64		ttl = cpg_optional_ttl(fcinfo, 2);
 	bool		isnull = PG_ARGISNULL(1);
+	CpgTags		tags;
 
-	return put(key, cpg_call_site_type(fcinfo, typid), isnull ? (Datum) 0 : PG_GETARG_DATUM(1), isnull, ttl, mode);
+	cpg_tags_argument(fcinfo, 3, &tags);
+	return put(key, cpg_call_site_type(fcinfo, typid), isnull ? (Datum) 0 : PG_GETARG_DATUM(1),
+			   isnull, ttl, &tags, mode);
 }
 
 Datum
@@ -122,6 +131,7 @@ cachepg_cache_set_many(PG_FUNCTION_ARGS)
 	int64		ttl;
 	int64		stored = 0;
 	CpgTypeInfo *type;
+	CpgTags		no_tags = {.count = 0};
 	int			count;
 
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
@@ -138,7 +148,7 @@ cachepg_cache_set_many(PG_FUNCTION_ARGS)
 		if (null_keys[i])
 			cpg_error_null_argument("cache key");
 		stored += put(DatumGetTextPP(keys[i]), type, values[i], null_values[i],
-					  ttl, CPG_PUT_SET);
+					  ttl, &no_tags, CPG_PUT_SET);
 	}
 	PG_RETURN_INT64(stored);
 }

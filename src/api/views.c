@@ -123,6 +123,7 @@ add_policy(Row *row, const CpgNamespace *ns)
 	add_text(row, ns->shared ? "shared" : "role");
 	add_limit(row, ns->max_entries);
 	add_limit(row, ns->max_bytes);
+	add_text(row, ns->ttl_only ? "ttl" : "commit");
 }
 
 static void

@@ -3,13 +3,16 @@
  * fetch.c
  *	  Read-through: look up, else load, publish if allowed, return.
  *
- * What may be published.  The stamp is taken before the loader's snapshot.  A
- * value is kept only if it was loaded in READ COMMITTED, outside of parallel
- * workers, in a transaction that has not written (no transaction id before or
- * after the load) and has not touched temporary tables.  Others would not, or
- * not yet, see what this one sees.
+ * The stamp is read before the loader's snapshot is taken.  What the loader
+ * reads is collected (inval/deps.h) and becomes the cells of the entry: it is
+ * valid until one of them is bumped.  Beside them every entry depends on the
+ * schema cell of its database and on the cell of its role.
  *
- * Entries expire by TTL alone; changes of the tables are not noticed.
+ * A value is kept only if it was loaded in READ COMMITTED, outside of parallel
+ * workers, in a transaction that has not written (no transaction id before or
+ * after the load), has not touched temporary tables and has not invalidated
+ * what the value depends on.  Others would not, or not yet, see what this one
+ * sees.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,21 +20,36 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "compat.h"
 #include "fetch/fetch.h"
-#include "inval/inval.h"
+#include "inval/deps.h"
+#include "miscadmin.h"
 #include "policy/key.h"
 #include "shmem.h"
 #include "stats/stats.h"
+#include "track/track.h"
 #include "value/value.h"
 
 #define MAY_PUBLISH CPG_NCOUNTERS
+#define SYSTEM_CELLS 2			/* schema and role */
+
+/* A load on its way to be published. */
+typedef struct Flight
+{
+	const CpgFetch *fetch;
+	uint64		fingerprint;
+	uint64		stamp;
+	bool		ttl_only;
+	CpgLoad		load;
+	CpgLoaded	loaded;
+} Flight;
 
 /* Why what this transaction loads must not be kept, or MAY_PUBLISH. */
 static CpgCounter
-reason_not_to_publish(CpgNamespace *ns)
+reason_of_transaction(CpgNamespace *ns, bool ttl_only)
 {
 	if (IsolationUsesXactSnapshot())
 		return CPG_COUNT_ISOLATION;
@@ -43,24 +61,63 @@ reason_not_to_publish(CpgNamespace *ns)
 		return CPG_COUNT_TEMP_TABLE;
 	if ((cpg_namespace_privileges(ns) & CPG_PRIVILEGE_WRITE) == 0)
 		return CPG_COUNT_FORBIDDEN;
+	if (!ttl_only && RecoveryInProgress())
+		return CPG_COUNT_UNKEPT_RECOVERY;
 	return MAY_PUBLISH;
+}
+
+/* Why the result of this load must not be kept, or MAY_PUBLISH. */
+static CpgCounter
+reason_of_load(const Flight *flight, const CpgKey *key)
+{
+	const CpgLoad *load = &flight->load;
+
+	if (load->unpublishable != CPG_NCOUNTERS)
+		return load->unpublishable;
+	if (load->too_many || load->ncells + flight->fetch->ntags + SYSTEM_CELLS > CPG_CELLS_MAX)
+		return CPG_COUNT_TOO_MANY_CELLS;
+	if (cpg_inval_hides(key, load->cells, load->ncells) ||
+		cpg_inval_hides(key, flight->fetch->tags, flight->fetch->ntags))
+		return CPG_COUNT_WROTE;
+	return MAY_PUBLISH;
+}
+
+/* All cells that the value depends on; returns their number. */
+static int
+collect_cells(const Flight *flight, CpgCell *cells)
+{
+	int			n = 0;
+	int			database = cpg_registry_database();
+
+	if (!flight->ttl_only)
+	{
+		cells[n++] = cpg_cell_schema(cpg_guard, (uint16) Max(database, 0));
+		cells[n++] = cpg_cell_role(cpg_guard, GetUserId());
+	}
+	for (int i = 0; i < flight->load.ncells; i++)
+		cells[n++] = flight->load.cells[i];
+	for (int i = 0; i < flight->fetch->ntags; i++)
+		cells[n++] = flight->fetch->tags[i];
+	return n;
 }
 
 /* The item of a loaded value. */
 static void
-fill_item(const CpgFetch *fetch, const CpgLoaded *loaded, const CpgNamespace *ns,
-		  CpgTypeInfo *info, uint64 stamp, int64 now, CpgItem *item)
+fill_item(Flight *flight, const CpgNamespace *ns, CpgTypeInfo *info, int64 now, CpgItem *item)
 {
-	int64		ttl = fetch->ttl;
+	const CpgLoaded *loaded = &flight->loaded;
+	int64		ttl = flight->fetch->ttl;
 
 	if (loaded->isnull && ttl == 0)
 		ttl = ns->negative_ttl;
 	memset(item, 0, sizeof(*item));
 	cpg_type_info(JSONBOID, info);
 	cpg_value_encode(info, loaded->value, loaded->isnull, item);
-	item->stamp = stamp;
+	item->stamp = flight->stamp;
 	item->created = now;
 	item->expiry = cpg_namespace_expiry(ns, ttl, now);
+	if (flight->load.expiry != 0)
+		item->expiry = Min(item->expiry, flight->load.expiry);
 	item->load_time = (uint32) Min(Max(loaded->microseconds, 1), PG_UINT32_MAX);
 	item->max_entries = ns->max_entries;
 	item->max_bytes = ns->max_bytes;
@@ -70,47 +127,86 @@ fill_item(const CpgFetch *fetch, const CpgLoaded *loaded, const CpgNamespace *ns
  * Keep a loaded value.  The loader may have changed or dropped namespaces, so
  * that the key is resolved again.
  */
-static void
-publish(const CpgFetch *fetch, const CpgLoaded *loaded, uint64 fingerprint, uint64 stamp)
+static CpgCounter
+publish(Flight *flight)
 {
+	const CpgFetch *fetch = flight->fetch;
+	CpgCell		cells[CPG_CELLS_MAX];
+	StringInfoData notes;
 	CpgTypeInfo info;
 	CpgWrite	record;
+	CpgCounter	reason;
 
 	record.op = CPG_WRITE_PUT;
 	record.mode = CPG_PUT_FILL;
+	record.immediate = true;
 	record.ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &record.key);
 	if (record.ns->number < 0)
-		return;
-	record.key.fingerprint = fingerprint;
+		return MAY_PUBLISH;
+	reason = reason_of_transaction(record.ns, flight->ttl_only);
+	if (reason == MAY_PUBLISH)
+		reason = reason_of_load(flight, &record.key);
+	if (reason != MAY_PUBLISH)
+		return reason;
+	record.key.fingerprint = flight->fingerprint;
 	record.key.any_fingerprint = false;
 	record.now = cpg_clock_now();
-	fill_item(fetch, loaded, record.ns, &info, stamp, record.now, &record.item);
+	fill_item(flight, record.ns, &info, record.now, &record.item);
+	record.item.cells = cells;
+	record.item.ncells = collect_cells(flight, cells);
+	initStringInfo(&notes);
+	if (fetch->notes_len > 0)
+		appendBinaryStringInfo(&notes, fetch->notes, (int) fetch->notes_len);
+	cpg_notes_write_load(&notes, &flight->load);
+	record.item.notes = notes.data;
+	record.item.notes_len = (uint32) notes.len;
 	(void) cpg_inval_write(&record);
+	return MAY_PUBLISH;
+}
+
+/* Run the loader and collect what it depends on. */
+static void
+run_loader(Flight *flight)
+{
+	cpg_deps_begin(&flight->load, !flight->ttl_only);
+	PG_TRY();
+	{
+		flight->stamp = cpg_guard_stamp(cpg_guard);
+		cpg_loader_run(flight->fetch, &flight->loaded);
+	}
+	PG_CATCH();
+	{
+		cpg_deps_drop(&flight->load);
+		cpg_track_loads_over();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	cpg_deps_end(&flight->load);
+	cpg_track_loads_over();
 }
 
 /* Load, keep if allowed, return. */
 static Datum
-load(CpgFetch *fetch, CpgNamespace *ns, uint64 fingerprint, bool *isnull)
+load(const CpgFetch *fetch, CpgNamespace *ns, uint64 fingerprint, bool *isnull)
 {
-	CpgCounter	reason = reason_not_to_publish(ns);
 	int			number = ns->number;
-	uint64		stamp = cpg_guard_stamp(cpg_guard);
-	CpgLoaded	loaded;
+	Flight		flight = {.fetch = fetch,.fingerprint = fingerprint};
+	CpgCounter	reason;
 
-	cpg_loader_run(fetch, &loaded);
-
-	cpg_stats_add(number, CPG_COUNT_LOADS, 1);
-	cpg_stats_add(number, CPG_COUNT_LOAD_TIME, loaded.microseconds);
-	if (reason == MAY_PUBLISH)
-		reason = reason_not_to_publish(cpg_namespace_resolve(VARDATA_ANY(fetch->key),
-															 VARSIZE_ANY_EXHDR(fetch->key)));
-	if (reason == MAY_PUBLISH)
-		publish(fetch, &loaded, fingerprint, stamp);
-	else
-		cpg_stats_add(number, reason, 1);
-
-	*isnull = loaded.isnull;
-	return loaded.value;
+	flight.ttl_only = fetch->has_consistency ? fetch->ttl_only : ns->ttl_only;
+	reason = reason_of_transaction(ns, flight.ttl_only);
+	run_loader(&flight);
+	if (number >= 0)
+	{
+		cpg_stats_add(number, CPG_COUNT_LOADS, 1);
+		cpg_stats_add(number, CPG_COUNT_LOAD_TIME, flight.loaded.microseconds);
+		if (reason == MAY_PUBLISH)
+			reason = publish(&flight);
+		if (reason != MAY_PUBLISH)
+			cpg_stats_add(number, reason, 1);
+	}
+	*isnull = flight.loaded.isnull;
+	return flight.loaded.value;
 }
 
 /*
@@ -123,20 +219,20 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 	CpgValue	value = {.buffer = NULL};
 	CpgKey		key;
 	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &key);
-	CpgResult	result;
+	CpgRead		read;
 
 	if (ns->number < 0)
 		return load(fetch, ns, 0, isnull);
 
 	key.fingerprint = cpg_fetch_fingerprint(fetch);
 	key.any_fingerprint = false;
-	result = cpg_store_get(cpg_store, &key, cpg_clock_now(), &value);
-	if (result == CPG_HIT)
+	read = cpg_inval_get(ns, &key, cpg_clock_now(), &value);
+	if (read.hit && !value.stale)
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);
 		*isnull = value.isnull;
 		return value.datum;
 	}
-	cpg_stats_add(ns->number, cpg_stats_miss(result), 1);
+	cpg_stats_add(ns->number, read.hit ? CPG_COUNT_EXPIRED : read.why, 1);
 	return load(fetch, ns, key.fingerprint, isnull);
 }

@@ -8,6 +8,7 @@
 #ifndef CPG_FETCH_FETCH_H
 #define CPG_FETCH_FETCH_H
 
+#include "guard/guard.h"
 #include "utils/array.h"
 
 #define CPG_FETCH_ARGS_MAX 1000
@@ -27,6 +28,12 @@ typedef struct CpgFetch
 	text	   *query;
 	CpgArgs		args;
 	int64		ttl;			/* milliseconds, 0: the namespace's */
+	const CpgCell *tags;		/* cells of its tags */
+	int			ntags;
+	const char *notes;			/* names of its tags */
+	uint32		notes_len;
+	bool		ttl_only;		/* consistency asked for, if it was */
+	bool		has_consistency;
 } CpgFetch;
 
 /* args.c */

@@ -1,11 +1,13 @@
 /*-------------------------------------------------------------------------
  *
  * inval.h
- *	  Every change of the cache, as one record.
+ *	  Every change of the cache, as one record; what a transaction will
+ *	  invalidate; and reads that respect both.
  *
- * All writes come through here, so that when they take effect is decided in
- * one place.  At present that is at once; sets of a transaction that rolls
- * back are therefore seen by others.
+ * All writes come through here.  A record waits until its transaction commits:
+ * others see nothing of it before, and nothing at all if it, or the savepoint
+ * it belongs to, is rolled back.  The own session sees its records at once.
+ * Fills and immediate sets do not wait.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,12 +15,14 @@
 #define CPG_INVAL_INVAL_H
 
 #include "policy/namespace.h"
+#include "stats/stats.h"
 #include "store/store.h"
 
 typedef enum CpgWriteOp
 {
-	CPG_WRITE_PUT,				/* key, item, mode */
-	CPG_WRITE_DELETE,			/* key */
+	CPG_WRITE_PUT,				/* key, item, mode; CPG_PUT_FILL acts at once */
+	CPG_WRITE_INVALIDATE,		/* key: all its variants */
+	CPG_WRITE_EXPIRE,			/* key: make all its variants stale */
 	CPG_WRITE_TOUCH,			/* key, expiry */
 	CPG_WRITE_CLEAR_NAMESPACE,	/* ns */
 	CPG_WRITE_CLEAR_DATABASE
@@ -31,6 +35,7 @@ typedef struct CpgWrite
 	CpgKey		key;
 	CpgItem		item;
 	CpgPutMode	mode;
+	bool		immediate;		/* PUT: not with the transaction, but at once */
 	int64		expiry;
 	int64		now;
 } CpgWrite;
@@ -38,10 +43,40 @@ typedef struct CpgWrite
 /* What became of a write. */
 typedef struct CpgWritten
 {
-	CpgPutResult put;			/* of CPG_WRITE_PUT */
-	bool		found;			/* a valid entry was there: delete, touch */
+	CpgPutResult put;			/* of CPG_WRITE_PUT: as far as one can know */
+	bool		found;			/* the session saw a valid entry: others */
 } CpgWritten;
 
+/* inval.c */
 extern CpgWritten cpg_inval_write(const CpgWrite *record);
+extern void cpg_inval_cell(CpgCell cell);
+extern void cpg_inval_soft_cell(CpgCell cell);
+extern void cpg_inval_roles(void);
+extern void cpg_inval_leave_recovery(void);
+extern void cpg_inval_install(void);
+
+/* read.c */
+typedef struct CpgRead
+{
+	bool		hit;
+	CpgCounter	why;			/* reason of a miss */
+} CpgRead;
+
+typedef enum CpgOwn
+{
+	CPG_OWN_NONE,				/* the transaction did not change the key */
+	CPG_OWN_VALUE,				/* it set it */
+	CPG_OWN_GONE				/* it invalidated it, or the set is expired */
+} CpgOwn;
+
+extern CpgOwn cpg_inval_own(const CpgKey *key, int64 now, CpgValue *value);
+extern CpgRead cpg_inval_get(CpgNamespace *ns, const CpgKey *key, int64 now, CpgValue *value);
+extern CpgRead cpg_inval_peek(CpgNamespace *ns, const CpgKey *key, int64 now, CpgValue *value);
+
+/* pending.c */
+extern bool cpg_inval_pending(void);
+
+/* overlay.c */
+extern bool cpg_inval_hides(const CpgKey *key, const CpgCell *cells, int ncells);
 
 #endif							/* CPG_INVAL_INVAL_H */

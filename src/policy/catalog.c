@@ -28,7 +28,7 @@
 enum
 {
 	COL_NAME = 1, COL_OWNER, COL_TTL, COL_NEGATIVE_TTL, COL_JITTER, COL_SCOPE,
-	COL_MAX_ENTRIES, COL_MAX_BYTES
+	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, NCOLS = COL_CONSISTENCY
 };
 
 /* Columns of cachepg_namespace_acl. */
@@ -105,11 +105,11 @@ set_defaults(CpgNamespace *ns, const char *name, Oid owner)
 static void
 read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc)
 {
-	Datum		values[COL_MAX_BYTES];
-	bool		nulls[COL_MAX_BYTES];
+	Datum		values[NCOLS];
+	bool		nulls[NCOLS];
 	char	   *name;
 
-	for (int i = 0; i < COL_MAX_BYTES; i++)
+	for (int i = 0; i < NCOLS; i++)
 		values[i] = heap_getattr(tuple, i + 1, desc, &nulls[i]);
 
 	name = TextDatumGetCString(values[COL_NAME - 1]);
@@ -127,6 +127,8 @@ read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc)
 		ns->max_entries = DatumGetInt64(values[COL_MAX_ENTRIES - 1]);
 	if (!nulls[COL_MAX_BYTES - 1])
 		ns->max_bytes = DatumGetInt64(values[COL_MAX_BYTES - 1]);
+	if (!nulls[COL_CONSISTENCY - 1])
+		ns->ttl_only = strcmp(TextDatumGetCString(values[COL_CONSISTENCY - 1]), "ttl") == 0;
 }
 
 static void

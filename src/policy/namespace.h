@@ -46,6 +46,7 @@ typedef struct CpgNamespace
 	double		jitter;
 	bool		shared;			/* scope: values for all roles, or one per
 								 * role */
+	bool		ttl_only;		/* consistency: lifetime alone, or commit */
 	int64		max_entries;	/* 0: no limit */
 	int64		max_bytes;
 	/* privileges */

@@ -22,7 +22,8 @@
 Size
 cpg_registry_size(uint32 max_namespaces)
 {
-	return offsetof(CpgSharedRegistry, space) + max_namespaces * sizeof(CpgSharedNamespace);
+	return offsetof(CpgSharedRegistry, space) +
+		max_namespaces * (sizeof(CpgSharedNamespace) + sizeof(Oid));
 }
 
 void
@@ -31,6 +32,38 @@ cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranch
 	memset(registry, 0, cpg_registry_size(max_namespaces));
 	LWLockInitialize(&registry->lock.lock, tranche);
 	registry->size = max_namespaces;
+	registry->databases_offset = offsetof(CpgSharedRegistry, space) +
+		max_namespaces * sizeof(CpgSharedNamespace);
+}
+
+static volatile Oid *
+databases(void)
+{
+	return (volatile Oid *) ((char *) cpg_registry + cpg_registry->databases_offset);
+}
+
+/* The number of this database, given to it if it has none; -1 if all are in use. */
+static int
+database_locked(void)
+{
+	volatile Oid *database = databases();
+	int			free = -1;
+
+	for (int i = (int) cpg_registry->size - 1; i >= 0; i--)
+	{
+		if (database[i] == MyDatabaseId)
+			return i;
+		if (database[i] == InvalidOid)
+			free = i;
+	}
+	if (free >= 0)
+	{
+		/* what another database left behind must not seem valid */
+		cpg_guard_bump(cpg_guard, cpg_cell_database(cpg_guard, (uint16) free));
+		cpg_guard_bump(cpg_guard, cpg_cell_schema(cpg_guard, (uint16) free));
+		database[free] = MyDatabaseId;
+	}
+	return free;
 }
 
 static int
@@ -73,14 +106,18 @@ assign_locked(int number, Oid database, const char *name, bool bounded)
 static int
 attach_locked(const char *name, bool bounded, uint32 *generation)
 {
+	int			database = database_locked();
 	int			number = find_locked(name);
 
+	if (database < 0)
+		return -1;
 	if (number < 0)
 	{
 		number = find_free_locked();
 		if (number < 0)
 			return -1;
 		assign_locked(number, MyDatabaseId, name, bounded);
+		*cpg_guard_database(cpg_guard, (uint16) number) = (uint16) database;
 	}
 	else if (cpg_registry->space[number].bounded != bounded)
 		assign_locked(number, MyDatabaseId, name, bounded);
@@ -88,9 +125,38 @@ attach_locked(const char *name, bool bounded, uint32 *generation)
 	return number;
 }
 
-/* Free the numbers of databases that exist no more; true if there was one. */
 static bool
-reclaim(void)
+database_exists(Oid database)
+{
+	return SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database));
+}
+
+/* Free the numbers of databases that exist no more. */
+static bool
+reclaim_databases(void)
+{
+	bool		freed = false;
+
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		Oid			database = databases()[i];
+
+		if (database == InvalidOid || database_exists(database))
+			continue;
+		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+		if (databases()[i] == database)
+		{
+			databases()[i] = InvalidOid;
+			freed = true;
+		}
+		LWLockRelease(&cpg_registry->lock.lock);
+	}
+	return freed;
+}
+
+/* Free the numbers of namespaces whose database exists no more. */
+static bool
+reclaim_namespaces(void)
 {
 	bool		freed = false;
 
@@ -99,7 +165,7 @@ reclaim(void)
 		Oid			database = cpg_registry->space[i].database;
 
 		/* looked up without our lock: a catalog access may do anything */
-		if (database == InvalidOid || SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum(database)))
+		if (database == InvalidOid || database_exists(database))
 			continue;
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
 		if (cpg_registry->space[i].database == database)
@@ -126,9 +192,29 @@ cpg_registry_attach(const char *name, bool bounded, uint32 *generation)
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
 		number = attach_locked(name, bounded, generation);
 		LWLockRelease(&cpg_registry->lock.lock);
-		if (number >= 0 || !reclaim())
+		if (number >= 0)
 			return number;
+		if (!reclaim_namespaces() && !reclaim_databases())
+			return -1;
 	}
+}
+
+/*
+ * The number of this database, -1 if all are in use.  It holds while a session
+ * is connected to it.
+ */
+int
+cpg_registry_database(void)
+{
+	static int	number = -1;
+
+	/* a copy of a database has an OID of its own, so this cannot go wrong */
+	if (number >= 0)
+		return number;
+	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+	number = database_locked();
+	LWLockRelease(&cpg_registry->lock.lock);
+	return number;
 }
 
 /* Forget a namespace of this database; its entries die. */
@@ -141,18 +227,5 @@ cpg_registry_release(const char *name)
 	number = find_locked(name);
 	if (number >= 0)
 		assign_locked(number, InvalidOid, "", false);
-	LWLockRelease(&cpg_registry->lock.lock);
-}
-
-/* Invalidate all entries of this database: O(namespaces). */
-void
-cpg_registry_clear_database(void)
-{
-	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
-	for (uint32 i = 0; i < cpg_registry->size; i++)
-	{
-		if (cpg_registry->space[i].database == MyDatabaseId)
-			cpg_guard_bump(cpg_guard, (CpgCell) i);
-	}
 	LWLockRelease(&cpg_registry->lock.lock);
 }

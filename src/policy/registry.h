@@ -1,11 +1,12 @@
 /*-------------------------------------------------------------------------
  *
  * registry.h
- *	  Numbers of namespaces in use, for the whole server.
+ *	  Numbers of namespaces and databases in use, for the whole server.
  *
  * The store knows a namespace by a small number, which is also the number of
  * its cell in the guard.  A number is given to (database, name) at the first
- * use and taken back when the namespace or the database is gone.
+ * use and taken back when the namespace or the database is gone.  Databases
+ * have numbers of their own, as many as namespaces, since each needs one.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,6 +30,7 @@ typedef struct CpgSharedRegistry
 {
 	LWLockPadded lock;
 	uint32		size;
+	Size		databases_offset;	/* volatile Oid[size], InvalidOid: free */
 	CpgSharedNamespace space[FLEXIBLE_ARRAY_MEMBER];
 } CpgSharedRegistry;
 
@@ -36,6 +38,6 @@ extern Size cpg_registry_size(uint32 max_namespaces);
 extern void cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranche);
 extern int	cpg_registry_attach(const char *name, bool bounded, uint32 *generation);
 extern void cpg_registry_release(const char *name);
-extern void cpg_registry_clear_database(void);
+extern int	cpg_registry_database(void);
 
 #endif							/* CPG_POLICY_REGISTRY_H */

@@ -46,7 +46,16 @@ static const char *const reasons[CPG_NCOUNTERS] = {
 	[CPG_COUNT_ABSENT] = "absent",
 	[CPG_COUNT_EXPIRED] = "expired",
 	[CPG_COUNT_EVICTED] = "evicted",
+	[CPG_COUNT_INVALIDATED_KEY] = "invalidated_key",
 	[CPG_COUNT_INVALIDATED_NAMESPACE] = "invalidated_namespace",
+	[CPG_COUNT_INVALIDATED_TAG] = "invalidated_tag",
+	[CPG_COUNT_INVALIDATED_TABLE] = "invalidated_table",
+	[CPG_COUNT_INVALIDATED_SCHEMA] = "invalidated_schema",
+	[CPG_COUNT_INVALIDATED_ROLE] = "invalidated_role",
+	[CPG_COUNT_COMMIT_PENDING] = "commit_pending",
+	[CPG_COUNT_OWN_WRITES] = "own_writes",
+	[CPG_COUNT_SNAPSHOT] = "snapshot",
+	[CPG_COUNT_RECOVERY] = "recovery",
 	[CPG_COUNT_LOADER_CHANGED] = "loader_changed",
 	[CPG_COUNT_OTHER_ROLE] = "other_role",
 	[CPG_COUNT_TYPE_CHANGED] = "type_changed",
@@ -57,6 +66,11 @@ static const char *const reasons[CPG_NCOUNTERS] = {
 	[CPG_COUNT_PARALLEL] = "parallel",
 	[CPG_COUNT_TEMP_TABLE] = "temp_table",
 	[CPG_COUNT_FORBIDDEN] = "no_write_privilege",
+	[CPG_COUNT_UNKEPT_RECOVERY] = "not_kept_in_recovery",
+	[CPG_COUNT_OLD_PORTAL] = "old_portal",
+	[CPG_COUNT_SESSION_INPUT] = "session_input",
+	[CPG_COUNT_TOO_MANY_CELLS] = "too_many_tables",
+	[CPG_COUNT_OUTDATED] = "outdated",
 	[CPG_COUNT_NO_ROOM] = "no_room",
 };
 
@@ -99,9 +113,12 @@ at_transaction_end(XactEvent event, void *arg)
 		cpg_stats_flush();
 }
 
-static void
-prepare(void)
+/* Have the memory for own counts, so that counting cannot fail. */
+void
+cpg_stats_prepare(void)
 {
+	if (pending != NULL)
+		return;
 	pending = MemoryContextAllocZero(TopMemoryContext, cpg_max_namespaces * sizeof(Pending));
 	for (int i = 0; i < cpg_max_namespaces; i++)
 		pending[i].next_dirty = NOT_LISTED;
@@ -117,7 +134,7 @@ cpg_stats_add(int number, CpgCounter counter, uint64 amount)
 	if (unlikely(number < 0))
 		return;
 	if (unlikely(pending == NULL))
-		prepare();
+		cpg_stats_prepare();
 	p = &pending[number];
 	p->count[counter] += amount;
 	if (p->next_dirty == NOT_LISTED)
@@ -192,6 +209,30 @@ cpg_stats_sum(const uint64 *counts, CpgCounter first, CpgCounter last)
 	return sum;
 }
 
+/* Count what became of a value to be stored. */
+void
+cpg_stats_put(int number, CpgPutResult result)
+{
+	switch (result)
+	{
+		case CPG_PUT_STORED:
+			cpg_stats_add(number, CPG_COUNT_SETS, 1);
+			break;
+		case CPG_PUT_REFUSED:
+			break;
+		case CPG_PUT_OUTDATED:
+			cpg_stats_add(number, CPG_COUNT_OUTDATED, 1);
+			break;
+		case CPG_PUT_TOO_LARGE:
+			cpg_stats_add(number, CPG_COUNT_TOO_LARGE, 1);
+			break;
+		case CPG_PUT_NO_ROOM:
+			cpg_stats_add(number, CPG_COUNT_NO_ROOM, 1);
+			cpg_stats_add(number, CPG_COUNT_DROPPED_SETS, 1);
+			break;
+	}
+}
+
 /* The counter of a result of the store that is not a hit. */
 CpgCounter
 cpg_stats_miss(CpgResult result)
@@ -202,9 +243,20 @@ cpg_stats_miss(CpgResult result)
 			return CPG_COUNT_EXPIRED;
 		case CPG_MISS_EVICTED:
 			return CPG_COUNT_EVICTED;
+		case CPG_MISS_INVALIDATED_KEY:
+			return CPG_COUNT_INVALIDATED_KEY;
 		case CPG_MISS_INVALIDATED_NAMESPACE:
-		case CPG_MISS_INVALIDATED:
 			return CPG_COUNT_INVALIDATED_NAMESPACE;
+		case CPG_MISS_INVALIDATED_TAG:
+			return CPG_COUNT_INVALIDATED_TAG;
+		case CPG_MISS_INVALIDATED_TABLE:
+			return CPG_COUNT_INVALIDATED_TABLE;
+		case CPG_MISS_INVALIDATED_SCHEMA:
+			return CPG_COUNT_INVALIDATED_SCHEMA;
+		case CPG_MISS_INVALIDATED_ROLE:
+			return CPG_COUNT_INVALIDATED_ROLE;
+		case CPG_MISS_COMMIT_PENDING:
+			return CPG_COUNT_COMMIT_PENDING;
 		case CPG_MISS_OTHER_LOADER:
 			return CPG_COUNT_LOADER_CHANGED;
 		case CPG_MISS_OTHER_ROLE:

@@ -27,7 +27,16 @@ typedef enum CpgCounter
 	CPG_COUNT_ABSENT,
 	CPG_COUNT_EXPIRED,
 	CPG_COUNT_EVICTED,
+	CPG_COUNT_INVALIDATED_KEY,
 	CPG_COUNT_INVALIDATED_NAMESPACE,
+	CPG_COUNT_INVALIDATED_TAG,
+	CPG_COUNT_INVALIDATED_TABLE,
+	CPG_COUNT_INVALIDATED_SCHEMA,
+	CPG_COUNT_INVALIDATED_ROLE,
+	CPG_COUNT_COMMIT_PENDING,
+	CPG_COUNT_OWN_WRITES,
+	CPG_COUNT_SNAPSHOT,			/* reads in an isolation level that bypasses */
+	CPG_COUNT_RECOVERY,
 	CPG_COUNT_LOADER_CHANGED,
 	CPG_COUNT_OTHER_ROLE,
 	CPG_COUNT_TYPE_CHANGED,
@@ -39,6 +48,11 @@ typedef enum CpgCounter
 	CPG_COUNT_PARALLEL,
 	CPG_COUNT_TEMP_TABLE,
 	CPG_COUNT_FORBIDDEN,
+	CPG_COUNT_UNKEPT_RECOVERY,
+	CPG_COUNT_OLD_PORTAL,		/* read a cursor opened before the load */
+	CPG_COUNT_SESSION_INPUT,	/* depends on the session */
+	CPG_COUNT_TOO_MANY_CELLS,	/* depends on too many tables */
+	CPG_COUNT_OUTDATED,			/* invalidated while it was loaded or set */
 	CPG_COUNT_NO_ROOM,
 	/* ... to here */
 	CPG_NCOUNTERS
@@ -53,6 +67,8 @@ typedef struct CpgSharedStats CpgSharedStats;
 
 extern Size cpg_stats_size(uint32 max_namespaces);
 extern void cpg_stats_init(CpgSharedStats *stats, uint32 max_namespaces);
+extern void cpg_stats_prepare(void);
+extern void cpg_stats_put(int number, CpgPutResult result);
 extern void cpg_stats_add(int number, CpgCounter counter, uint64 amount);
 extern void cpg_stats_flush(void);
 extern void cpg_stats_reset(int number);

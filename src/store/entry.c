@@ -34,6 +34,10 @@ part_offset(uint8 flags, uint8 wanted)
 		return offset;
 	if (flags & CPG_ENTRY_LOAD)
 		offset += PART_BYTES;
+	if (wanted == CPG_ENTRY_EXTENTS)
+		return offset;
+	if (flags & CPG_ENTRY_EXTENTS)
+		offset += PART_BYTES;
 	return offset;
 }
 
@@ -48,6 +52,8 @@ item_flags(const CpgItem *item)
 		flags |= CPG_ENTRY_SHAPE;
 	if (item->load_time != 0 || item->soft_ttl != 0)
 		flags |= CPG_ENTRY_LOAD;
+	if (item->notes_len != 0)
+		flags |= CPG_ENTRY_NOTES;
 	return flags;
 }
 
@@ -72,16 +78,34 @@ fill_parts(CpgSharedEntry *entry, const CpgKey *key, const CpgItem *item)
 {
 	char	   *at = (char *) entry;
 	CpgLoadInfo load = {item->load_time, item->soft_ttl};
+	CpgNotesInfo notes = {item->notes_len, 0};
 
 	if (entry->flags & CPG_ENTRY_SHAPE)
 		memcpy(at + part_offset(entry->flags, CPG_ENTRY_SHAPE), &item->shape, PART_BYTES);
 	if (entry->flags & CPG_ENTRY_LOAD)
 		memcpy(at + part_offset(entry->flags, CPG_ENTRY_LOAD), &load, PART_BYTES);
+	if (entry->flags & CPG_ENTRY_NOTES)
+		memcpy(at + part_offset(entry->flags, CPG_ENTRY_NOTES), &notes, PART_BYTES);
 	at += cpg_entry_prefix(entry);
 	if (item->ncells > 0)
 		memcpy(at - item->ncells * sizeof(CpgCell), item->cells, item->ncells * sizeof(CpgCell));
 	memcpy(at, key->data, key->len);
-	return at + key->len;
+	at += key->len;
+	if (item->notes_len > 0)
+		memcpy(at, item->notes, item->notes_len);
+	return at + item->notes_len;
+}
+
+/* Bytes of notes of the entry with this header, lying at "at". */
+Size
+cpg_entry_notes_len(const CpgSharedEntry *entry, const char *at)
+{
+	CpgNotesInfo info;
+
+	if ((entry->flags & CPG_ENTRY_NOTES) == 0)
+		return 0;
+	memcpy(&info, at + part_offset(entry->flags, CPG_ENTRY_NOTES), PART_BYTES);
+	return info.len;
 }
 
 /* Payload of the one block that holds key and item. */
@@ -92,7 +116,7 @@ cpg_item_size(const CpgKey *key, const CpgItem *item)
 
 	entry.flags = item_flags(item);
 	entry.ncells = (uint8) item->ncells;
-	return cpg_entry_prefix(&entry) + key->len + item->len;
+	return cpg_entry_prefix(&entry) + key->len + item->notes_len + item->len;
 }
 
 static void
@@ -274,7 +298,7 @@ cpg_entry_copy_value(CpgSharedStore *store, const CpgSharedPartition *part,
 {
 	const char *base = cpg_arena_base(store, part);
 	const char *at = cpg_arena_pointer(base, ref);
-	Size		start = cpg_entry_prefix(entry) + entry->key_len;
+	Size		start = cpg_entry_prefix(entry) + entry->key_len + cpg_entry_notes_len(entry, at);
 	Size		room = part->arena.size - (Size) ref * CPG_ARENA_UNIT;
 	Size		head = entry->value_len;
 	CpgExtentInfo info = {0, 0};
@@ -294,15 +318,68 @@ cpg_entry_copy_value(CpgSharedStore *store, const CpgSharedPartition *part,
 	return copy_extents(&part->arena, base, info.first, to + head, entry->value_len - head);
 }
 
+/* Copy cells and notes to where the reader wants them. */
+static bool
+describe_more(const CpgSharedEntry *entry, const char *at, Size room, CpgValue *value)
+{
+	Size		prefix = cpg_entry_prefix(entry);
+
+	value->ncells = 0;
+	value->notes_len = 0;
+	if (value->cells != NULL)
+	{
+		value->ncells = Min(entry->ncells, CPG_CELLS_MAX);
+		memcpy(value->cells, at + prefix - entry->ncells * sizeof(CpgCell),
+			   value->ncells * sizeof(CpgCell));
+	}
+	if (value->notes != NULL)
+	{
+		Size		len = cpg_entry_notes_len(entry, at);
+
+		if (prefix + entry->key_len + len > room)
+			return false;
+		value->notes_len = Min(len, value->notes_size);
+		memcpy(value->notes, at + prefix + entry->key_len, value->notes_len);
+	}
+	return true;
+}
+
+/* Whether an entry counts as past its soft lifetime whatever its age. */
+static bool
+is_stale(CpgSharedStore *store, const CpgSharedEntry *entry, const char *at)
+{
+	CpgSharedGuard *guard = store->guard;
+	uint64		stamp = cpg_entry_stamp(entry);
+	const char *cells = at + cpg_entry_prefix(entry) - entry->ncells * sizeof(CpgCell);
+
+	if (entry->stale)
+		return true;
+	if (likely(pg_atomic_read_u64(&guard->soft_last) <= stamp))
+		return false;
+	if (cpg_guard_stale(guard, cpg_cell_namespace(cpg_entry_ns(entry)), stamp))
+		return true;
+	for (int i = 0; i < entry->ncells; i++)
+	{
+		CpgCell		cell;
+
+		memcpy(&cell, cells + i * sizeof(CpgCell), sizeof(cell));
+		if (cell >= guard->first[CPG_CELL_TAG] && cell < guard->first[CPG_CELL_TAG + 1] &&
+			cpg_guard_stale(guard, cell, stamp))
+			return true;
+	}
+	return false;
+}
+
 /* Fill all of *value but the datum; false as cpg_entry_copy_value. */
 bool
 cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *part,
 				   CpgRef ref, const CpgSharedEntry *entry, CpgValue *value)
 {
 	const char *at = cpg_arena_pointer(cpg_arena_base(store, part), ref);
+	Size		room = part->arena.size - (Size) ref * CPG_ARENA_UNIT;
 	CpgLoadInfo load = {0, 0};
 
-	if (cpg_entry_prefix(entry) > part->arena.size - (Size) ref * CPG_ARENA_UNIT)
+	if (cpg_entry_prefix(entry) > room)
 		return false;
 	value->shape = 0;
 	if (entry->flags & CPG_ENTRY_SHAPE)
@@ -318,27 +395,67 @@ cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *part,
 	value->stamp = cpg_entry_stamp(entry);
 	value->created = cpg_life_created(entry->life);
 	value->expiry = cpg_life_expiry(entry->life);
-	return true;
+	value->stale = is_stale(store, entry, at);
+	return describe_more(entry, at, room, value);
 }
 
-/* Whether the entry at ref may be served now, or why not. */
+/* Why an entry is not valid that depends on a cell which says so. */
+static CpgResult
+invalid_because(CpgSharedGuard *guard, CpgCell cell)
+{
+	if (cpg_guard_pending(guard, cell))
+		return CPG_MISS_COMMIT_PENDING;
+	switch (cpg_cell_kind(guard, cell))
+	{
+		case CPG_CELL_NAMESPACE:
+		case CPG_CELL_DATABASE:
+			return CPG_MISS_INVALIDATED_NAMESPACE;
+		case CPG_CELL_SCHEMA:
+			return CPG_MISS_INVALIDATED_SCHEMA;
+		case CPG_CELL_ROLE:
+			return CPG_MISS_INVALIDATED_ROLE;
+		case CPG_CELL_TABLE:
+			return CPG_MISS_INVALIDATED_TABLE;
+		case CPG_CELL_TAG:
+			return CPG_MISS_INVALIDATED_TAG;
+		case CPG_CELL_KEY:
+		case CPG_CELL_KINDS:
+			break;
+	}
+	return CPG_MISS_INVALIDATED_KEY;
+}
+
+/*
+ * Whether the entry at ref may be served now, or why not.  That its key is not
+ * being invalidated is for the caller to see, who has the hash.
+ */
 CpgResult
 cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 				CpgRef ref, const CpgSharedEntry *entry, int64 now)
 {
+	CpgSharedGuard *guard = store->guard;
 	uint64		stamp = cpg_entry_stamp(entry);
 	Size		prefix = cpg_entry_prefix(entry);
+	CpgCell		own = cpg_cell_namespace(cpg_entry_ns(entry));
 	const char *cells;
 
 	if (cpg_life_expiry(entry->life) <= now)
 		return CPG_MISS_EXPIRED;
-	if (!cpg_guard_valid(store->guard, cpg_entry_ns(entry), stamp))
-		return CPG_MISS_INVALIDATED_NAMESPACE;
+	if (entry->flags & CPG_ENTRY_DEAD)
+		return CPG_MISS_INVALIDATED_KEY;
+	if (own >= guard->config.namespaces)
+		return CPG_MISS_INVALIDATED_NAMESPACE;	/* an optimistic reader's
+												 * garbage */
+	if (!cpg_guard_valid(guard, own, stamp))
+		return invalid_because(guard, own);
+	own = cpg_cell_database(guard, *cpg_guard_database(guard, cpg_entry_ns(entry)));
+	if (!cpg_guard_valid(guard, own, stamp))
+		return invalid_because(guard, own);
 	if (entry->ncells == 0)
 		return CPG_HIT;
 
 	if (prefix > part->arena.size - (Size) ref * CPG_ARENA_UNIT)
-		return CPG_MISS_INVALIDATED;
+		return CPG_MISS_INVALIDATED_KEY;
 	cells = (const char *) cpg_arena_pointer(cpg_arena_base(store, part), ref) +
 		prefix - entry->ncells * sizeof(CpgCell);
 	for (int i = 0; i < entry->ncells; i++)
@@ -346,8 +463,10 @@ cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 		CpgCell		cell;
 
 		memcpy(&cell, cells + i * sizeof(CpgCell), sizeof(cell));
-		if (cell >= store->guard->ncells || !cpg_guard_valid(store->guard, cell, stamp))
-			return CPG_MISS_INVALIDATED;
+		if (cell >= guard->first[CPG_CELL_KINDS])
+			return CPG_MISS_INVALIDATED_KEY;
+		if (!cpg_guard_valid(guard, cell, stamp))
+			return invalid_because(guard, cell);
 	}
 	return CPG_HIT;
 }

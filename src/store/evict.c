@@ -17,6 +17,10 @@
  * Bounded namespaces have lists of their own, which only they shorten, unless
  * they hold more than half of the partition or nothing else is left.
  *
+ * Dead entries leave first.  After the guard's clock moved, evictions search
+ * the index for them, a few buckets each, until they have seen all of it; if
+ * the first buckets promise little, the search is put off for a while.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -26,6 +30,12 @@
 
 /* Entries moved back at most while looking for one that leaves. */
 #define MOVES_MAX	512
+
+/* Search for dead entries: buckets per eviction; after so many buckets it goes
+ * on only if every fourth had one. */
+#define DEAD_BUCKETS	4
+#define DEAD_PROBE		128
+#define DEAD_WORTH		4
 
 static CpgRef
 ring_predecessor(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref)
@@ -182,12 +192,60 @@ evict_bounded(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
 	return false;
 }
 
-/* Let one entry leave; false if the partition is empty. */
+/* Whether a search for dead entries is under way or should begin. */
+static bool
+search_dead(CpgSharedStore *store, CpgSharedPartition *part)
+{
+	uint64		clock = pg_atomic_read_u64(&store->guard->seq);
+
+	if (part->dead_pause > 0)
+	{
+		part->dead_pause--;
+		return false;
+	}
+	if (part->dead_left == 0)
+	{
+		if (part->dead_seen == clock)
+			return false;
+		part->dead_seen = clock;
+		part->dead_left = part->nbuckets;
+		part->dead_found = 0;
+	}
+	return true;
+}
+
+/* Remove dead entries of the next buckets; true if there were some. */
+static bool
+evict_dead(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
+{
+	uint32		removed = 0;
+
+	for (int i = 0; i < DEAD_BUCKETS && removed == 0 && part->dead_left > 0; i++)
+	{
+		uint32		searched = part->nbuckets - part->dead_left;
+
+		if (searched >= DEAD_PROBE && part->dead_found < searched / DEAD_WORTH)
+		{
+			part->dead_left = 0;
+			part->dead_pause = part->nbuckets;
+			return false;
+		}
+		part->dead_hand = (part->dead_hand + 1) % part->nbuckets;
+		part->dead_left--;
+		removed = cpg_sweep_bucket_locked(store, part, part->dead_hand, now);
+		part->dead_found += removed;
+	}
+	return removed > 0;
+}
+
+/* Let at least one entry leave; false if the partition is empty. */
 bool
 cpg_evict_one_locked(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
 {
 	bool		others = part->small.count + part->main.count > 0;
 
+	if (search_dead(store, part) && evict_dead(store, part, now))
+		return true;
 	if (part->bounded_bytes > (others ? part->arena.size / 2 : 0))
 		return evict_bounded(store, part, now);
 	if (!others)

@@ -165,6 +165,7 @@ scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 
 	__builtin_prefetch(cpg_bucket(store, part, place.bucket[0]));
 	__builtin_prefetch(cpg_bucket(store, part, place.bucket[1]));
+	__builtin_prefetch(&store->guard->cell[cpg_cell_key(store->guard, key->hash)]);
 
 	for (int b = 0; b < 2; b++)
 	{
@@ -233,6 +234,21 @@ find_optimistic(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *k
 	return ATTEMPT_DONE;
 }
 
+/*
+ * Whether an entry may be served.  While an invalidation of its key is under
+ * way it may not: a transaction that is visible may not yet have marked it.
+ */
+static inline CpgResult
+state_for(CpgSharedStore *store, const CpgSharedPartition *part, const CpgKey *key,
+		  CpgRef ref, const CpgSharedEntry *entry, int64 now)
+{
+	CpgResult	result = cpg_entry_state(store, part, ref, entry, now);
+
+	if (result == CPG_HIT && cpg_guard_pending(store->guard, cpg_cell_key(store->guard, key->hash)))
+		return CPG_MISS_COMMIT_PENDING;
+	return result;
+}
+
 static Attempt
 get_optimistic(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 			   int64 now, bool with_datum, CpgValue *value, CpgResult *result)
@@ -244,7 +260,7 @@ get_optimistic(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *ke
 	if (attempt != ATTEMPT_DONE || *result != CPG_HIT)
 		return attempt;
 
-	*result = cpg_entry_state(store, part, found.ref, &found.entry, now);
+	*result = state_for(store, part, key, found.ref, &found.entry, now);
 	sane = cpg_entry_describe(store, part, found.ref, &found.entry, value);
 	value->frequency = found.bucket->freq[found.slot];
 
@@ -323,7 +339,7 @@ get_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 			result = result_of_absence(store, part, key);
 		else
 		{
-			result = cpg_entry_state(store, part, ref, cpg_entry(store, part, ref), now);
+			result = state_for(store, part, key, ref, cpg_entry(store, part, ref), now);
 			taken = take_locked(store, part, ref, with_datum && result == CPG_HIT, value);
 		}
 		LWLockRelease(&part->lock.lock);

@@ -114,6 +114,7 @@ init_partition(CpgSharedStore *store, int number)
 	cpg_arena_init(&part->arena, cpg_arena_base(store, part),
 				   store->partition_stride - layout.arena);
 	part->headroom = part->arena.size / HEADROOM_SHARE;
+	part->dead_seen = pg_atomic_read_u64(&store->guard->seq);
 }
 
 /*
@@ -125,7 +126,7 @@ void
 cpg_store_init(CpgSharedStore *store, const CpgStoreConfig *config, CpgSharedGuard *guard)
 {
 	Assert(config->size >= cpg_store_min_size(config));
-	Assert(guard->ncells >= config->max_namespaces);
+	Assert(guard->config.namespaces >= config->max_namespaces);
 
 	memset(store, 0, control_size(config));
 	store->config = *config;

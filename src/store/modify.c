@@ -22,6 +22,63 @@ is_valid(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, int64 now)
 }
 
 /*
+ * Whether a key names a valid entry, even if the key's cell is being
+ * invalidated: for the one who does that.
+ */
+bool
+cpg_store_holds(CpgSharedStore *store, const CpgKey *key, int64 now)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	bool		valid;
+
+	LWLockAcquire(&part->lock.lock, LW_SHARED);
+	valid = is_valid(store, part, cpg_index_find_locked(store, part, key), now);
+	LWLockRelease(&part->lock.lock);
+	return valid;
+}
+
+/* Mark an entry while optimistic readers look on. */
+static void
+mark_entry(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, CpgMark mark)
+{
+	CpgSharedEntry *entry = cpg_entry(store, part, ref);
+	CpgSharedBucket *bucket = cpg_bucket(store, part, entry->slot / CPG_BUCKET_SLOTS);
+
+	cpg_bucket_begin_write(bucket);
+	if (mark == CPG_MARK_DEAD)
+		entry->flags |= CPG_ENTRY_DEAD;
+	else
+		entry->stale = 1;
+	cpg_bucket_end_write(bucket);
+}
+
+/*
+ * Mark the entry that a key names or, with "all", every variant of the key,
+ * whoever it belongs to.  True if there was one.  Allocates and throws
+ * nothing: this is part of committing.
+ */
+bool
+cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	CpgRef		first;
+	CpgRef		ref;
+
+	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
+	first = ref = all ? cpg_index_home_locked(store, part, key)
+		: cpg_index_find_locked(store, part, key);
+	while (ref != 0)
+	{
+		mark_entry(store, part, ref, mark);
+		ref = all ? cpg_entry(store, part, ref)->ring : 0;
+		if (ref == first)
+			break;
+	}
+	LWLockRelease(&part->lock.lock);
+	return first != 0;
+}
+
+/*
  * Drop all variants of a key, whoever they belong to.  True if one of them was
  * a valid entry of the key's role.
  */
@@ -99,26 +156,37 @@ integer_value(Oid typid, Datum datum)
 	return DatumGetInt64(datum);
 }
 
+/* Add to a datum of type int2, int4 or int8; *sum is the result. */
+CpgAddResult
+cpg_integer_add(Oid typid, Datum *datum, int64 delta, int64 *sum)
+{
+	if (typid != INT2OID && typid != INT4OID && typid != INT8OID)
+		return CPG_ADD_NOT_INTEGER;
+	if (pg_add_s64_overflow(integer_value(typid, *datum), delta, sum) || !in_range(typid, *sum))
+		return CPG_ADD_OVERFLOW;
+	*datum = integer_datum(typid, *sum);
+	return CPG_ADD_DONE;
+}
+
 /* Add to the integer of an entry in place. */
 static CpgAddResult
 add_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, int64 delta, int64 *sum)
 {
 	CpgSharedEntry *entry = cpg_entry(store, part, ref);
 	CpgSharedBucket *bucket = cpg_bucket(store, part, entry->slot / CPG_BUCKET_SLOTS);
-	char	   *at = (char *) entry + cpg_entry_prefix(entry) + entry->key_len;
+	char	   *at = (char *) entry + cpg_entry_prefix(entry) + entry->key_len +
+	cpg_entry_notes_len(entry, (char *) entry);
+	CpgAddResult result;
 	Datum		datum;
 
-	if (entry->typid != INT2OID && entry->typid != INT4OID && entry->typid != INT8OID)
-		return CPG_ADD_NOT_INTEGER;
-	if (entry->flags & CPG_ENTRY_NULL)
+	if ((entry->flags & CPG_ENTRY_NULL) || entry->value_len != sizeof(datum))
 		return CPG_ADD_NOT_INTEGER;
 
 	/* so short a value is never split into extents */
 	memcpy(&datum, at, sizeof(datum));
-	if (pg_add_s64_overflow(integer_value(entry->typid, datum), delta, sum) ||
-		!in_range(entry->typid, *sum))
-		return CPG_ADD_OVERFLOW;
-	datum = integer_datum(entry->typid, *sum);
+	result = cpg_integer_add(entry->typid, &datum, delta, sum);
+	if (result != CPG_ADD_DONE)
+		return result;
 	cpg_bucket_begin_write(bucket);
 	memcpy(at, &datum, sizeof(datum));
 	cpg_bucket_end_write(bucket);
@@ -141,7 +209,8 @@ cpg_store_add_integer(CpgSharedStore *store, const CpgKey *key, int64 delta, int
 
 	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
 	ref = cpg_index_find_locked(store, part, key);
-	if (is_valid(store, part, ref, now))
+	if (is_valid(store, part, ref, now) &&
+		!cpg_guard_pending(store->guard, cpg_cell_key(store->guard, key->hash)))
 		result = add_locked(store, part, ref, delta, sum);
 	LWLockRelease(&part->lock.lock);
 	return result;

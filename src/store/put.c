@@ -235,6 +235,13 @@ put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 
 	*again = false;
 	exact.any_fingerprint = false;
+
+	/*
+	 * under the lock: an invalidation that is announced after this marks what
+	 * is written now
+	 */
+	if (!cpg_guard_valid(store->guard, cpg_cell_key(store->guard, key->hash), item->stamp))
+		return CPG_PUT_OUTDATED;
 	if (!allowed(store, part, cpg_index_find_locked(store, part, key), item, mode, now))
 		return CPG_PUT_REFUSED;
 
@@ -262,12 +269,24 @@ put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	return CPG_PUT_STORED;
 }
 
+/* Whether an item is not too large for the store and its namespace. */
+bool
+cpg_store_fits(const CpgSharedStore *store, const CpgKey *key, const CpgItem *item)
+{
+	Size		size = cpg_item_size(key, item);
+
+	return size <= store->value_max &&
+		(item->max_bytes == 0 || cpg_arena_block_size(size) <= item->max_bytes);
+}
+
 /*
  * Store an item under a key.  ADD and REPLACE look at the newest variant of
  * the role if the key has any_fingerprint; what is written is always the
- * variant with the key's fingerprint.  May evict other entries.  A value above
- * cpg_store_value_max, or too large for its namespace, is refused; if no room
- * can be made the present value stays.  No lock may be held.
+ * variant with the key's fingerprint.  May evict other entries.  A value whose
+ * key was invalidated since the item's stamp, or is being invalidated, is
+ * outdated.  A value above cpg_store_value_max, or too large for its namespace,
+ * is refused; if no room can be made the present value stays.  No lock may be
+ * held.  Allocates and throws nothing: this may be part of committing.
  */
 CpgPutResult
 cpg_store_put(CpgSharedStore *store, const CpgKey *key, const CpgItem *item,
@@ -279,8 +298,7 @@ cpg_store_put(CpgSharedStore *store, const CpgKey *key, const CpgItem *item,
 	CpgPutResult result;
 	bool		again;
 
-	if (size > store->value_max ||
-		(item->max_bytes != 0 && cpg_arena_block_size(size) > item->max_bytes))
+	if (!cpg_store_fits(store, key, item))
 		return CPG_PUT_TOO_LARGE;
 
 	do

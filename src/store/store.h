@@ -26,7 +26,7 @@
 #include "guard/guard.h"
 
 #define CPG_KEY_MAX			512
-#define CPG_CELLS_MAX		16
+#define CPG_CELLS_MAX		64
 #define CPG_VARIANTS_MAX	1024
 #define CPG_PARTITIONS_MAX	128
 #define CPG_PARTITION_BYTES ((Size) 16 * 1024 * 1024)
@@ -54,8 +54,13 @@ typedef enum CpgResult
 	CPG_MISS_ABSENT,
 	CPG_MISS_EXPIRED,
 	CPG_MISS_EVICTED,			/* absent, and in the ghost */
-	CPG_MISS_INVALIDATED_NAMESPACE,
-	CPG_MISS_INVALIDATED,		/* another of its cells */
+	CPG_MISS_INVALIDATED_KEY,
+	CPG_MISS_INVALIDATED_NAMESPACE, /* or its database */
+	CPG_MISS_INVALIDATED_TAG,
+	CPG_MISS_INVALIDATED_TABLE,
+	CPG_MISS_INVALIDATED_SCHEMA,
+	CPG_MISS_INVALIDATED_ROLE,
+	CPG_MISS_COMMIT_PENDING,	/* an invalidation of it is under way */
 	CPG_MISS_OTHER_LOADER,		/* only variants with another fingerprint */
 	CPG_MISS_OTHER_ROLE			/* only variants of other roles */
 } CpgResult;
@@ -72,6 +77,8 @@ typedef enum CpgPutResult
 {
 	CPG_PUT_STORED,
 	CPG_PUT_REFUSED,			/* by its mode */
+	CPG_PUT_OUTDATED,			/* its key was or is being invalidated since
+								 * the stamp */
 	CPG_PUT_TOO_LARGE,
 	CPG_PUT_NO_ROOM
 } CpgPutResult;
@@ -118,6 +125,8 @@ typedef struct CpgItem
 	uint32		soft_ttl;		/* milliseconds after created, 0 for none */
 	const CpgCell *cells;
 	int			ncells;
+	const char *notes;			/* bytes kept with the entry for its reader */
+	uint32		notes_len;
 	uint64		max_entries;	/* limits of a bounded namespace, 0 for none */
 	uint64		max_bytes;
 } CpgItem;
@@ -139,6 +148,13 @@ typedef struct CpgValue
 	uint32		load_time;
 	uint32		soft_ttl;
 	uint8		frequency;
+	bool		stale;			/* expired softly: cpg_guard_soften or a mark */
+	CpgCell    *cells;			/* in: optional room for CPG_CELLS_MAX; out:
+								 * its cells */
+	int			ncells;
+	char	   *notes;			/* in: optional room; out: its notes */
+	Size		notes_size;
+	Size		notes_len;
 } CpgValue;
 
 /* Use of a namespace: sums over partitions. */
@@ -209,6 +225,7 @@ extern CpgResult cpg_store_peek(CpgSharedStore *store, const CpgKey *key, int64 
 								CpgValue *value);
 
 /* put.c */
+extern bool cpg_store_fits(const CpgSharedStore *store, const CpgKey *key, const CpgItem *item);
 extern CpgPutResult cpg_store_put(CpgSharedStore *store, const CpgKey *key,
 								  const CpgItem *item, CpgPutMode mode, int64 now);
 
@@ -221,8 +238,18 @@ typedef enum CpgAddResult
 	CPG_ADD_OVERFLOW
 } CpgAddResult;
 
+/* What is done to the entries of a key. */
+typedef enum CpgMark
+{
+	CPG_MARK_DEAD,				/* never to be served again */
+	CPG_MARK_STALE				/* as if past its soft lifetime */
+} CpgMark;
+
+extern bool cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all);
+extern bool cpg_store_holds(CpgSharedStore *store, const CpgKey *key, int64 now);
 extern bool cpg_store_delete(CpgSharedStore *store, const CpgKey *key, int64 now);
 extern bool cpg_store_touch(CpgSharedStore *store, const CpgKey *key, int64 expiry, int64 now);
+extern CpgAddResult cpg_integer_add(Oid typid, Datum *datum, int64 delta, int64 *sum);
 extern CpgAddResult cpg_store_add_integer(CpgSharedStore *store, const CpgKey *key,
 										  int64 delta, int64 now, int64 *sum);
 

@@ -72,10 +72,12 @@ typedef struct CpgQueue
 #define CPG_ENTRY_SHAPE		0x08	/* a uint64 follows the header */
 #define CPG_ENTRY_LOAD		0x10	/* a CpgLoadInfo follows */
 #define CPG_ENTRY_EXTENTS	0x20	/* a CpgExtentInfo follows */
+#define CPG_ENTRY_NOTES		0x40	/* a CpgNotesInfo follows */
+#define CPG_ENTRY_DEAD		0x80	/* its key was invalidated */
 
 /*
  * An entry: this header, the parts named by flags in that order, ncells cell
- * numbers, the key, and the value or its first part.
+ * numbers, the key, the notes, and the value or its first part.
  */
 typedef struct CpgSharedEntry
 {
@@ -91,7 +93,8 @@ typedef struct CpgSharedEntry
 	uint32		value_len;
 	uint16		key_len:10,
 				queue:2,
-				home:1;			/* lies where the key's hash points */
+				home:1,			/* lies where the key's hash points */
+				stale:1;		/* marked so */
 	uint8		ncells;
 	uint8		flags;
 } CpgSharedEntry;
@@ -110,6 +113,13 @@ typedef struct CpgExtentInfo
 	CpgRef		first;
 	uint32		head_len;
 } CpgExtentInfo;
+
+/* Bytes between key and value. */
+typedef struct CpgNotesInfo
+{
+	uint32		len;
+	uint32		unused;
+} CpgNotesInfo;
 
 typedef struct CpgSharedExtent
 {
@@ -151,6 +161,11 @@ typedef struct CpgSharedPartition
 	CpgQueue	main;
 	uint64		bounded_bytes;	/* in queues of bounded namespaces */
 	uint32		bounded_hand;	/* namespace whose list was cut last */
+	uint32		dead_hand;		/* see evict.c: bucket searched last, */
+	uint32		dead_left;		/* buckets still to search, */
+	uint32		dead_found;		/* found among those searched, */
+	uint32		dead_pause;		/* evictions without a search, */
+	uint64		dead_seen;		/* and the clock of the search's beginning */
 	CpgGhost	ghost;
 	CpgArena	arena;
 } CpgSharedPartition;
@@ -223,7 +238,7 @@ static inline Size
 cpg_entry_prefix(const CpgSharedEntry *entry)
 {
 	uint32		parts = !!(entry->flags & CPG_ENTRY_SHAPE) + !!(entry->flags & CPG_ENTRY_LOAD) +
-	!!(entry->flags & CPG_ENTRY_EXTENTS);
+	!!(entry->flags & CPG_ENTRY_EXTENTS) + !!(entry->flags & CPG_ENTRY_NOTES);
 
 	return sizeof(CpgSharedEntry) + entry->ncells * sizeof(CpgCell) + parts * CPG_ENTRY_PART_BYTES;
 }
@@ -301,6 +316,7 @@ extern bool cpg_entry_copy_value(CpgSharedStore *store, const CpgSharedPartition
 								 CpgRef ref, const CpgSharedEntry *entry, char *to);
 extern bool cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *part,
 							   CpgRef ref, const CpgSharedEntry *entry, CpgValue *value);
+extern Size cpg_entry_notes_len(const CpgSharedEntry *entry, const char *at);
 extern CpgResult cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 								 CpgRef ref, const CpgSharedEntry *entry, int64 now);
 
@@ -325,6 +341,8 @@ typedef enum CpgRemoval
 
 extern void cpg_remove_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
 							  CpgRemoval why);
+extern uint32 cpg_sweep_bucket_locked(CpgSharedStore *store, CpgSharedPartition *part,
+									  uint32 number, int64 now);
 extern bool cpg_evict_one_locked(CpgSharedStore *store, CpgSharedPartition *part, int64 now);
 
 static inline void

@@ -9,8 +9,9 @@
 
 #include "store/store_internal.h"
 
-static uint32
-sweep_bucket(CpgSharedStore *store, CpgSharedPartition *part, uint32 number, int64 now)
+/* Remove the dead entries that a bucket names; returns how many. */
+uint32
+cpg_sweep_bucket_locked(CpgSharedStore *store, CpgSharedPartition *part, uint32 number, int64 now)
 {
 	CpgSharedBucket *bucket = cpg_bucket(store, part, number);
 	uint32		removed = 0;
@@ -43,7 +44,7 @@ cpg_store_sweep(CpgSharedStore *store, CpgCursor *cursor, uint32 buckets, int64 
 	end = Min(cursor->bucket + buckets, part->nbuckets);
 	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
 	while (cursor->bucket < end)
-		removed += sweep_bucket(store, part, cursor->bucket++, now);
+		removed += cpg_sweep_bucket_locked(store, part, cursor->bucket++, now);
 	LWLockRelease(&part->lock.lock);
 
 	if (cursor->bucket >= part->nbuckets)

@@ -8,6 +8,8 @@
  * missing to the headroom.  A round in which much was dead is followed by the
  * next one at once.
  *
+ * It also lowers the fences of prepared transactions that have ended.
+ *
  * It holds one partition lock at a time, for a few dozen entries, and keeps
  * nothing that its death could damage.
  *
@@ -18,6 +20,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "guc.h"
+#include "inval/twophase.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -106,6 +109,7 @@ cachepg_janitor_main(Datum arg)
 		uint32		removed = sweep_part(&cursor, share);
 
 		make_headroom(space.npartitions);
+		cpg_twophase_resolve();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;

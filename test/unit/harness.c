@@ -14,6 +14,10 @@
 
 PG_MODULE_MAGIC;
 
+const CpgGuardConfig test_guard_config = {
+	.namespaces = TEST_NAMESPACES,.tables = 16,.tags = 16,.keys = 4096,.seed = 7
+};
+
 /* A store in private memory; the locks in it are real but never contended. */
 TestStore
 test_store(Size size, int partitions, Size entry_size, CpgEviction eviction)
@@ -37,8 +41,8 @@ test_store(Size size, int partitions, Size entry_size, CpgEviction eviction)
 	config.tranche = tranche;
 	EXPECT(size >= cpg_store_min_size(&config));
 
-	t.guard = palloc(cpg_guard_size(TEST_CELLS));
-	cpg_guard_init(t.guard, TEST_CELLS);
+	t.guard = palloc(cpg_guard_size(&test_guard_config));
+	cpg_guard_init(t.guard, &test_guard_config);
 	t.store = (CpgSharedStore *) CACHELINEALIGN(
 												MemoryContextAllocExtended(CurrentMemoryContext, size + PG_CACHE_LINE_SIZE, MCXT_ALLOC_HUGE));
 	cpg_store_init(t.store, &config, t.guard);

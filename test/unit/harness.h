@@ -30,7 +30,8 @@ typedef struct TestStore
 } TestStore;
 
 #define TEST_NAMESPACES 8
-#define TEST_CELLS 64
+
+extern const CpgGuardConfig test_guard_config;
 
 extern TestStore test_store(Size size, int partitions, Size entry_size, CpgEviction eviction);
 extern CpgEviction test_eviction(text *name);

@@ -106,11 +106,11 @@ test_ghost(PG_FUNCTION_ARGS)
 Datum
 test_guard(PG_FUNCTION_ARGS)
 {
-	CpgSharedGuard *guard = palloc(cpg_guard_size(4));
+	CpgSharedGuard *guard = palloc(cpg_guard_size(&test_guard_config));
 	uint64		before;
 	uint64		after;
 
-	cpg_guard_init(guard, 4);
+	cpg_guard_init(guard, &test_guard_config);
 	before = cpg_guard_stamp(guard);
 	EXPECT(cpg_guard_valid(guard, 1, before));
 	cpg_guard_bump(guard, 1);
@@ -120,11 +120,13 @@ test_guard(PG_FUNCTION_ARGS)
 	EXPECT(cpg_guard_valid(guard, 2, before));
 
 	/* a pending invalidation makes every stamp invalid */
-	pg_atomic_fetch_add_u64(&guard->cell[1], UINT64CONST(1) << CPG_GUARD_LAST_BITS);
+	cpg_guard_raise(guard, 1);
 	EXPECT(!cpg_guard_valid(guard, 1, after));
 	cpg_guard_bump(guard, 1);
 	EXPECT(!cpg_guard_valid(guard, 1, cpg_guard_stamp(guard)));
-	pg_atomic_fetch_sub_u64(&guard->cell[1], UINT64CONST(1) << CPG_GUARD_LAST_BITS);
+	EXPECT(cpg_guard_pending(guard, 1));
+	cpg_guard_lower(guard, 1, cpg_guard_draw(guard));
+	EXPECT(!cpg_guard_pending(guard, 1));
 	EXPECT(cpg_guard_valid(guard, 1, cpg_guard_stamp(guard)));
 
 	/* an older number never hides a newer one */

@@ -50,7 +50,7 @@ static const char *
 get_variant(TestStore t, const char *key, Oid role, uint64 fingerprint, bool any)
 {
 	static const char *const names[] = {"hit", "absent", "expired", "evicted",
-	"namespace", "invalidated", "other loader", "other role"};
+	"key", "namespace", "tag", "table", "schema", "role", "pending", "other loader", "other role"};
 	CpgKey		k = variant(t, key, role, fingerprint);
 	CpgValue	value = {.buffer = NULL};
 	CpgResult	result;
@@ -191,11 +191,11 @@ test_cells(PG_FUNCTION_ARGS)
 	cpg_guard_bump(t.guard, 31);
 	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_HIT);
 	cpg_guard_bump(t.guard, 30);
-	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_MISS_INVALIDATED);
+	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_MISS_INVALIDATED_ROLE);
 
 	/* a late fill with the old stamp is dead on arrival, a new one lives */
 	EXPECT(cpg_store_put(t.store, &k, &item, CPG_PUT_FILL, NOW) == CPG_PUT_STORED);
-	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_MISS_INVALIDATED);
+	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_MISS_INVALIDATED_ROLE);
 	item.stamp = cpg_guard_stamp(t.guard);
 	EXPECT(cpg_store_put(t.store, &k, &item, CPG_PUT_FILL, NOW) == CPG_PUT_STORED);
 	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_HIT);

@@ -1,0 +1,162 @@
+/*-------------------------------------------------------------------------
+ *
+ * deps.c
+ *	  Collecting what a load depends on.  See deps.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "inval/deps.h"
+#include "shmem.h"
+
+CpgLoad    *cpg_load = NULL;
+
+/*
+ * Begin to collect; "tracked" is false for a load that is kept by TTL alone.
+ * What begins is ended, or dropped if the load fails.
+ */
+void
+cpg_deps_begin(CpgLoad *load, bool tracked)
+{
+	load->outer = cpg_load;
+	load->tracked = tracked;
+	load->ncells = 0;
+	load->too_many = false;
+	load->nrelations = 0;
+	load->untracked = tracked ? 0 : CPG_UNTRACKED_CONSISTENCY;
+	load->unpublishable = CPG_NCOUNTERS;
+	load->expiry = 0;
+	cpg_load = load;
+}
+
+/* Leave a load without a result. */
+void
+cpg_deps_drop(CpgLoad *load)
+{
+	cpg_load = load->outer;
+}
+
+/* Whether a load is known to depend on a cell. */
+bool
+cpg_deps_has_cell(const CpgLoad *load, CpgCell cell)
+{
+	for (int i = 0; i < load->ncells; i++)
+	{
+		if (load->cells[i] == cell)
+			return true;
+	}
+	return false;
+}
+
+static void
+add_cell(CpgLoad *load, CpgCell cell)
+{
+	if (!load->tracked || cpg_deps_has_cell(load, cell))
+		return;
+	if (load->ncells == CPG_CELLS_MAX)
+		load->too_many = true;
+	else
+		load->cells[load->ncells++] = cell;
+}
+
+static void
+limit_life(CpgLoad *load, int64 expiry)
+{
+	if (expiry != 0 && (load->expiry == 0 || expiry < load->expiry))
+		load->expiry = expiry;
+}
+
+/* Hand what an ended load depends on to the one around it. */
+static void
+hand_over(const CpgLoad *load, CpgLoad *outer)
+{
+	for (int i = 0; i < load->ncells; i++)
+		add_cell(outer, load->cells[i]);
+	for (int i = 0; i < load->nrelations && outer->nrelations < CPG_CELLS_MAX; i++)
+		outer->relations[outer->nrelations++] = load->relations[i];
+	outer->too_many |= load->too_many;
+	outer->untracked |= load->untracked;
+	if (outer->unpublishable == CPG_NCOUNTERS)
+		outer->unpublishable = load->unpublishable;
+	limit_life(outer, load->expiry);
+}
+
+/* End a load that has a result. */
+void
+cpg_deps_end(CpgLoad *load)
+{
+	cpg_load = load->outer;
+	if (cpg_load != NULL)
+		hand_over(load, cpg_load);
+}
+
+/* The load depends on a cell. */
+void
+cpg_deps_cell(CpgCell cell)
+{
+	if (cpg_load != NULL)
+		add_cell(cpg_load, cell);
+}
+
+/* The load uses something whose changes nobody notices. */
+void
+cpg_deps_untracked(CpgUntracked what)
+{
+	if (cpg_load != NULL)
+		cpg_load->untracked |= what;
+}
+
+/* The result of the load must not be kept. */
+void
+cpg_deps_unpublishable(CpgCounter why)
+{
+	if (cpg_load != NULL && cpg_load->unpublishable == CPG_NCOUNTERS)
+		cpg_load->unpublishable = why;
+}
+
+/* The load reads what only its own transaction sees. */
+void
+cpg_deps_own_write(void)
+{
+	cpg_deps_unpublishable(CPG_COUNT_OWN_WRITES);
+}
+
+/* Note for people that the load reads a relation. */
+void
+cpg_deps_relation(Oid relid)
+{
+	CpgLoad    *load = cpg_load;
+
+	if (load == NULL)
+		return;
+	for (int i = 0; i < load->nrelations; i++)
+	{
+		if (load->relations[i] == relid)
+			return;
+	}
+	if (load->nrelations < CPG_CELLS_MAX)
+		load->relations[load->nrelations++] = relid;
+}
+
+/*
+ * The load read a key of the cache, or would have if it were there.  *value is
+ * what it got on a hit.
+ */
+void
+cpg_deps_read(const CpgKey *key, const CpgRead *read, const CpgValue *value, int64 now)
+{
+	CpgLoad    *load = cpg_load;
+
+	if (load == NULL)
+		return;
+	add_cell(load, cpg_cell_key(cpg_guard, key->hash));
+	add_cell(load, cpg_cell_namespace(key->ns));
+	if (!read->hit)
+		return;
+	for (int i = 0; i < value->ncells; i++)
+		add_cell(load, value->cells[i]);
+	limit_life(load, value->expiry);
+	if (value->stale)
+		cpg_deps_unpublishable(CPG_COUNT_OUTDATED);
+}

@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * notes.c
+ *	  What an entry keeps for cache_entry to show: names of its tags, OIDs of
+ *	  the relations it was computed from, and what of it is not tracked.
+ *
+ * A sequence of items: a letter, then for 't' a length byte and the tag, for
+ * 'r' an OID, for 'u' a set of CpgUntracked.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "inval/deps.h"
+
+static const struct
+{
+	CpgUntracked what;
+	const char *name;
+}			names[] = {
+	{CPG_UNTRACKED_CATALOG, "system catalogs"},
+	{CPG_UNTRACKED_SEQUENCE, "sequences"},
+	{CPG_UNTRACKED_FOREIGN, "foreign tables"},
+	{CPG_UNTRACKED_FUNCTION, "functions that cannot be looked into"},
+	{CPG_UNTRACKED_TIME, "time or random numbers"},
+	{CPG_UNTRACKED_CONSISTENCY, "tables (consistency is ttl)"},
+};
+
+/* What a CpgUntracked stands for, in words. */
+const char *
+cpg_untracked_name(CpgUntracked what)
+{
+	for (int i = 0; i < lengthof(names); i++)
+	{
+		if (names[i].what == what)
+			return names[i].name;
+	}
+	return "?";
+}
+
+/* Append a tag (at most CPG_TAG_MAX bytes). */
+void
+cpg_notes_write_tag(StringInfo to, const char *tag, Size len)
+{
+	appendStringInfoCharMacro(to, 't');
+	appendStringInfoCharMacro(to, (char) len);
+	appendBinaryStringInfo(to, tag, (int) len);
+}
+
+/* Append what a load used. */
+void
+cpg_notes_write_load(StringInfo to, const CpgLoad *load)
+{
+	for (int i = 0; i < load->nrelations; i++)
+	{
+		appendStringInfoCharMacro(to, 'r');
+		appendBinaryStringInfo(to, (const char *) &load->relations[i], sizeof(Oid));
+	}
+	if (load->untracked != 0)
+	{
+		appendStringInfoCharMacro(to, 'u');
+		appendBinaryStringInfo(to, (const char *) &load->untracked, sizeof(uint32));
+	}
+}
+
+/* Read notes, which stay where they are; a cut-off end is ignored. */
+void
+cpg_notes_read(const char *data, Size len, CpgNotes *notes)
+{
+	const char *end = data + len;
+
+	memset(notes, 0, sizeof(*notes));
+	while (end - data > (ptrdiff_t) sizeof(uint32) || (end - data >= 2 && *data == 't'))
+	{
+		char		kind = *data++;
+
+		if (kind == 't')
+		{
+			uint8		tag_len = (uint8) *data++;
+
+			if (end - data < tag_len || notes->ntags == CPG_CELLS_MAX)
+				return;
+			notes->tags[notes->ntags] = data;
+			notes->tag_len[notes->ntags++] = tag_len;
+			data += tag_len;
+			continue;
+		}
+		if (kind == 'r' && notes->nrelations < CPG_CELLS_MAX)
+			memcpy(&notes->relations[notes->nrelations++], data, sizeof(Oid));
+		else if (kind == 'u')
+			memcpy(&notes->untracked, data, sizeof(uint32));
+		data += sizeof(uint32);
+	}
+}

@@ -1,0 +1,420 @@
+/*-------------------------------------------------------------------------
+ *
+ * pending.c
+ *	  The list of pending operations.  See inval_internal.h.
+ *
+ * Bounds.  Keys and values together take at most cachepg.max_pending_bytes;
+ * a set beyond raises an error.  Invalidations never fail: beyond KILLS_MAX
+ * keys whole namespaces are invalidated instead, beyond CELLS_MAX tables and
+ * tags the whole database.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "core/hash.h"
+#include "guc.h"
+#include "inval/inval_internal.h"
+#include "shmem.h"
+#include "utils/memutils.h"
+
+#define KILLS_MAX	16384
+#define CELLS_MAX	16384
+
+/* From a subject to its newest operation. */
+typedef struct Subject
+{
+	uint64		id;
+	int			head;			/* -1: all of them were cut off */
+	char		status;
+} Subject;
+
+#define SH_PREFIX subjects
+#define SH_ELEMENT_TYPE Subject
+#define SH_KEY_TYPE uint64
+#define SH_KEY id
+#define SH_HASH_KEY(table, key) ((uint32) cpg_hash_mix(key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/* Where the operations of an open (sub)transaction begin. */
+typedef struct Mark
+{
+	int			level;
+	int			begin;
+} Mark;
+
+CpgPendingList cpg_pending = {.last_put = -1,.last_cell = -1};
+
+static MemoryContext context = NULL;
+static subjects_hash *subjects = NULL;
+static Mark *marks = NULL;
+static int	nmarks = 0;
+static int	marks_room = 0;
+
+/* Whether this transaction has anything to do at its commit. */
+bool
+cpg_inval_pending(void)
+{
+	return cpg_pending.count > 0;
+}
+
+/* Memory that lasts until the end of the transaction. */
+MemoryContext
+cpg_pending_context(void)
+{
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "cachepg pending", ALLOCSET_DEFAULT_SIZES);
+	return context;
+}
+
+static uint64
+key_subject(const CpgKey *key)
+{
+	return key->hash;
+}
+
+static uint64
+cell_subject(CpgCell cell)
+{
+	return cpg_hash_mix(~(uint64) cell);
+}
+
+static uint64
+soft_subject(CpgCell cell)
+{
+	return cpg_hash_mix(cell | UINT64CONST(1) << 40);
+}
+
+static int
+head_of(uint64 id)
+{
+	Subject    *subject;
+
+	if (subjects == NULL)
+		return -1;
+	subject = subjects_lookup(subjects, id);
+	return subject == NULL ? -1 : subject->head;
+}
+
+/* Index of the newest operation on a key, -1 if there is none. */
+int
+cpg_pending_head_of_key(const CpgKey *key)
+{
+	return head_of(key_subject(key));
+}
+
+/* Index of the newest operation on a cell, -1 if there is none. */
+int
+cpg_pending_head_of_cell(CpgCell cell)
+{
+	return head_of(cell_subject(cell));
+}
+
+static void
+begin(void)
+{
+	MemoryContext old = MemoryContextSwitchTo(cpg_pending_context());
+
+	cpg_commit_watch();
+	subjects = subjects_create(context, 64, NULL);
+	cpg_pending.room = 16;
+	cpg_pending.op = palloc(cpg_pending.room * sizeof(CpgPending));
+	marks_room = 8;
+	marks = palloc(marks_room * sizeof(Mark));
+	MemoryContextSwitchTo(old);
+}
+
+/* Have room for one more operation and a mark for the current level. */
+static void
+make_room(void)
+{
+	int			level = GetCurrentTransactionNestLevel();
+
+	if (cpg_pending.op == NULL)
+		begin();
+	if (cpg_pending.count == cpg_pending.room)
+	{
+		cpg_pending.op = repalloc_huge(cpg_pending.op, 2 * cpg_pending.room * sizeof(CpgPending));
+		cpg_pending.room *= 2;
+	}
+	if (nmarks > 0 && marks[nmarks - 1].level >= level)
+		return;
+	if (nmarks == marks_room)
+	{
+		marks = repalloc(marks, 2 * marks_room * sizeof(Mark));
+		marks_room *= 2;
+	}
+	marks[nmarks].level = level;
+	marks[nmarks++].begin = cpg_pending.count;
+}
+
+/* Append a prepared operation on a subject; nothing in here fails half-way. */
+static CpgPending *
+append(const CpgPending *op, uint64 id)
+{
+	Subject    *subject;
+	bool		found;
+	CpgPending *at;
+
+	make_room();
+	subject = subjects_insert(subjects, id, &found);
+	at = &cpg_pending.op[cpg_pending.count];
+	*at = *op;
+	at->before = found ? subject->head : -1;
+	at->fence = -1;
+	subject->head = cpg_pending.count++;
+
+	cpg_pending.kills += op->kind == CPG_PENDING_KILL;
+	cpg_pending.cells += op->kind == CPG_PENDING_CELL;
+	if (op->kind == CPG_PENDING_PUT)
+		cpg_pending.last_put = cpg_pending.count - 1;
+	if (op->kind == CPG_PENDING_CELL)
+		cpg_pending.last_cell = cpg_pending.count - 1;
+	if (cpg_commit_fenced())
+		cpg_commit_fence_late(at);
+	return at;
+}
+
+static void
+check_bytes(Size more)
+{
+	if (cpg_pending.bytes + more > (Size) cpg_max_pending_bytes * 1024)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too much cached data waits for the commit of this transaction"),
+				 errdetail("The limit is %d kB.", cpg_max_pending_bytes),
+				 errhint("Commit more often, or raise \"cachepg.max_pending_bytes\".")));
+}
+
+/* Let an operation have a key of its own. */
+static void
+copy_key(CpgPending *op, const CpgKey *key)
+{
+	char	   *data = MemoryContextAlloc(cpg_pending_context(), key->len);
+
+	memcpy(data, key->data, key->len);
+	op->key = *key;
+	op->key.data = data;
+	cpg_pending.bytes += key->len;
+}
+
+/* A copy of an item with everything it points to, in one piece. */
+static CpgItem *
+copy_item(const CpgItem *item, Size *bytes)
+{
+	Size		cells = item->ncells * sizeof(CpgCell);
+	CpgItem    *copy;
+	char	   *at;
+
+	*bytes = MAXALIGN(sizeof(CpgItem)) + MAXALIGN(cells) + MAXALIGN(item->notes_len) + item->len;
+	check_bytes(*bytes);
+	copy = MemoryContextAllocHuge(cpg_pending_context(), *bytes);
+	*copy = *item;
+	at = (char *) copy + MAXALIGN(sizeof(CpgItem));
+	copy->cells = (CpgCell *) at;
+	memcpy(at, item->cells, cells);
+	at += MAXALIGN(cells);
+	copy->notes = at;
+	memcpy(at, item->notes, item->notes_len);
+	at += MAXALIGN(item->notes_len);
+	copy->data = at;
+	memcpy(at, item->data, item->len);
+	cpg_pending.bytes += *bytes;
+	return copy;
+}
+
+/* The newest operation on the key if it is a set that may be overwritten here. */
+static CpgPending *
+own_put_of_level(const CpgKey *key)
+{
+	int			head = cpg_pending_head_of_key(key);
+	int			level = GetCurrentTransactionNestLevel();
+	CpgPending *op;
+
+	if (head < 0 || cpg_commit_fenced())
+		return NULL;
+	op = &cpg_pending.op[head];
+	if (op->kind != CPG_PENDING_PUT || op->key.role != key->role)
+		return NULL;
+	/* one of an outer level comes back if this one is rolled back */
+	if (marks[nmarks - 1].level != level || head < marks[nmarks - 1].begin)
+		return NULL;
+	/* a cell invalidated in between must not seem to come after the new value */
+	return head > cpg_pending.last_cell ? op : NULL;
+}
+
+/*
+ * Set a key at commit.  Raises program_limit_exceeded beyond
+ * cachepg.max_pending_bytes.
+ */
+CpgPending *
+cpg_pending_put(const CpgKey *key, const CpgItem *item, CpgPutMode mode)
+{
+	CpgPending	op = {.kind = CPG_PENDING_PUT,.mode = mode};
+	CpgPending *old = own_put_of_level(key);
+
+	if (old != NULL)
+	{
+		Size		bytes;
+		CpgItem    *copy = copy_item(item, &bytes);
+
+		cpg_pending.bytes -= old->item_bytes;
+		pfree(old->item);
+		old->item = copy;
+		old->item_bytes = bytes;
+		old->mode = mode;
+		return old;
+	}
+	op.item = copy_item(item, &op.item_bytes);
+	copy_key(&op, key);
+	return append(&op, key_subject(key));
+}
+
+/* Whether the namespace or database of a key was cleared after all else on it. */
+static bool
+is_cleared(const CpgKey *key)
+{
+	int			head = cpg_pending_head_of_key(key);
+	int			clear = cpg_pending_head_of_cell(cpg_cell_namespace(key->ns));
+
+	clear = Max(clear, cpg_pending_head_of_cell(cpg_cell_database(cpg_guard,
+																  *cpg_guard_database(cpg_guard, key->ns))));
+	return clear >= 0 && clear > head;
+}
+
+/* Kill, make stale or touch a key at commit. */
+void
+cpg_pending_key(CpgPendingKind kind, const CpgKey *key, int64 expiry)
+{
+	CpgPending	op = {.kind = kind,.expiry = expiry};
+	int			head = cpg_pending_head_of_key(key);
+
+	if (is_cleared(key))
+		return;
+	if (head >= 0 && kind == CPG_PENDING_KILL && cpg_pending.op[head].kind == kind)
+		return;
+	if (cpg_pending.kills >= KILLS_MAX)
+	{
+		cpg_pending_cell(cpg_cell_namespace(key->ns));
+		return;
+	}
+	copy_key(&op, key);
+	append(&op, key_subject(key));
+}
+
+/* Bump a cell at commit. */
+void
+cpg_pending_cell(CpgCell cell)
+{
+	CpgPending	op = {.kind = CPG_PENDING_CELL,.cell = cell};
+	int			database = cpg_registry_database();
+
+	/* done already, and no own set since that it would have to reach */
+	if (cpg_pending_head_of_cell(cell) > cpg_pending.last_put)
+		return;
+	if (cpg_pending.cells >= CELLS_MAX && database >= 0 && cell >= cpg_guard->first[CPG_CELL_TABLE])
+	{
+		op.cell = cpg_cell_database(cpg_guard, (uint16) database);
+		if (cpg_pending_head_of_cell(op.cell) > cpg_pending.last_put)
+			return;
+	}
+	append(&op, cell_subject(op.cell));
+}
+
+/* Soften a cell at commit. */
+void
+cpg_pending_soft_cell(CpgCell cell)
+{
+	CpgPending	op = {.kind = CPG_PENDING_SOFT,.cell = cell};
+
+	if (head_of(soft_subject(cell)) < 0)
+		append(&op, soft_subject(cell));
+}
+
+/* The subtransaction of this level committed: its operations are the parent's. */
+void
+cpg_pending_commit_sub(int level)
+{
+	if (nmarks == 0 || marks[nmarks - 1].level < level)
+		return;
+	if (nmarks > 1 && marks[nmarks - 2].level >= level - 1)
+		nmarks--;
+	else
+		marks[nmarks - 1].level = level - 1;
+}
+
+static uint64
+subject_of(const CpgPending *op)
+{
+	if (op->kind == CPG_PENDING_CELL)
+		return cell_subject(op->cell);
+	if (op->kind == CPG_PENDING_SOFT)
+		return soft_subject(op->cell);
+	return key_subject(&op->key);
+}
+
+/* Take the newest operation off. */
+static void
+cut_last(void)
+{
+	CpgPending *op = &cpg_pending.op[--cpg_pending.count];
+	Subject    *subject = subjects_lookup(subjects, subject_of(op));
+
+	if (subject != NULL)
+		subject->head = op->before;
+	cpg_pending.kills -= op->kind == CPG_PENDING_KILL;
+	cpg_pending.cells -= op->kind == CPG_PENDING_CELL;
+	if (op->kind == CPG_PENDING_CELL || op->kind == CPG_PENDING_SOFT)
+		return;
+	cpg_pending.bytes -= op->key.len;
+	pfree((char *) op->key.data);
+	if (op->kind == CPG_PENDING_PUT)
+	{
+		cpg_pending.bytes -= op->item_bytes;
+		pfree(op->item);
+	}
+}
+
+/* Index of the newest operation of a kind, at most "newest", or -1. */
+static int
+last_of(CpgPendingKind kind, int newest)
+{
+	int			i = Min(newest, cpg_pending.count - 1);
+
+	while (i >= 0 && cpg_pending.op[i].kind != kind)
+		i--;
+	return i;
+}
+
+/* The subtransaction of this level aborted: as if its operations never were. */
+void
+cpg_pending_abort_sub(int level)
+{
+	if (nmarks == 0 || marks[nmarks - 1].level < level)
+		return;
+	while (cpg_pending.count > marks[nmarks - 1].begin)
+		cut_last();
+	nmarks--;
+
+	cpg_pending.last_put = last_of(CPG_PENDING_PUT, cpg_pending.last_put);
+	cpg_pending.last_cell = last_of(CPG_PENDING_CELL, cpg_pending.last_cell);
+}
+
+/* Forget everything: the transaction is over. */
+void
+cpg_pending_reset(void)
+{
+	if (context == NULL)
+		return;
+	subjects = NULL;
+	marks = NULL;
+	nmarks = marks_room = 0;
+	memset(&cpg_pending, 0, sizeof(cpg_pending));
+	cpg_pending.last_put = cpg_pending.last_cell = -1;
+	MemoryContextReset(context);
+}

@@ -1,0 +1,230 @@
+/*-------------------------------------------------------------------------
+ *
+ * ddl.c
+ *	  Changes of what names mean and of tables themselves.
+ *
+ * Through object_access_hook: creating, altering and dropping of permanent
+ * functions, operators, types, views, policies and the like bumps the schema
+ * cell of the database, on which every loaded entry depends.  A new table does
+ * too, since it can capture a name.  What happens to a table bumps its own
+ * cells.  Temporary and internal objects, indexes and statistics do not count.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/catalog.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_cast.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_ts_config.h"
+#include "catalog/pg_ts_dict.h"
+#include "catalog/pg_type.h"
+#include "guard/guard.h"
+#include "inval/inval.h"
+#include "miscadmin.h"
+#include "policy/registry.h"
+#include "shmem.h"
+#include "track/track.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+static object_access_hook_type prev_access = NULL;
+
+/* What names mean in this database changes. */
+void
+cpg_track_schema(void)
+{
+	int			database = cpg_registry_database();
+
+	if (database >= 0)
+		cpg_inval_cell(cpg_cell_schema(cpg_guard, (uint16) database));
+}
+
+/* The row of an object as this command sees it, even if it just made it. */
+static bool
+read_row(Oid catalog, Oid index, AttrNumber oid_column, Oid oid, void *form, Size size)
+{
+	Relation	rel = table_open(catalog, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, oid_column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	scan = systable_beginscan(rel, index, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		memcpy(form, GETSTRUCT(tuple), size);
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+static bool
+is_temporary_schema(Oid schema)
+{
+	FormData_pg_namespace form;
+
+	if (!read_row(NamespaceRelationId, NamespaceOidIndexId, Anum_pg_namespace_oid, schema,
+				  &form, sizeof(form)))
+		return false;
+	return strncmp(NameStr(form.nspname), "pg_temp_", 8) == 0 ||
+		strncmp(NameStr(form.nspname), "pg_toast_temp_", 14) == 0;
+}
+
+/* A type counts, unless it is temporary or merely the row type of a relation. */
+static bool
+is_type_that_matters(Oid type)
+{
+	FormData_pg_type form;
+
+	if (!read_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type,
+				  &form, offsetof(FormData_pg_type, typcollation)))
+		return true;
+	return !is_temporary_schema(form.typnamespace);
+}
+
+/* A relation was made, altered or is about to be dropped. */
+static void
+relation_changes(ObjectAccessType access, Oid relid)
+{
+	FormData_pg_class form;
+
+	if (!read_row(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, relid,
+				  &form, offsetof(FormData_pg_class, relminmxid)))
+		return;
+	if (form.relpersistence == RELPERSISTENCE_TEMP)
+		return;
+	switch (form.relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_MATVIEW:
+		case RELKIND_FOREIGN_TABLE:
+			if (access != OAT_POST_CREATE)
+				cpg_track_change(relid);
+			cpg_track_schema();
+			break;
+		case RELKIND_VIEW:
+		case RELKIND_COMPOSITE_TYPE:
+			cpg_track_schema();
+			break;
+		default:
+			break;
+	}
+}
+
+/* An object other than a relation changes. */
+static void
+object_changes(Oid class, Oid object)
+{
+	switch (class)
+	{
+		case TypeRelationId:
+			if (is_type_that_matters(object))
+				cpg_track_schema();
+			break;
+		case NamespaceRelationId:
+			if (!is_temporary_schema(object))
+				cpg_track_schema();
+			break;
+		case ProcedureRelationId:
+		case OperatorRelationId:
+		case OperatorClassRelationId:
+		case OperatorFamilyRelationId:
+		case CollationRelationId:
+		case ConstraintRelationId:
+		case RewriteRelationId:
+		case PolicyRelationId:
+		case CastRelationId:
+		case TSConfigRelationId:
+		case TSDictionaryRelationId:
+			cpg_track_schema();
+			break;
+		default:
+			break;
+	}
+}
+
+static bool
+is_internal(ObjectAccessType access, void *arg)
+{
+	switch (access)
+	{
+		case OAT_POST_CREATE:
+			return arg != NULL && ((ObjectAccessPostCreate *) arg)->is_internal;
+		case OAT_POST_ALTER:
+			return arg != NULL && ((ObjectAccessPostAlter *) arg)->is_internal;
+		default:
+			return false;
+	}
+}
+
+/* A child is made, attached or detached: the parent named beside it changes. */
+static void
+inheritance_changes(Oid child, void *arg)
+{
+	cpg_track_change(child);
+	if (arg != NULL && OidIsValid(((ObjectAccessPostAlter *) arg)->auxiliary_id))
+		cpg_track_change(((ObjectAccessPostAlter *) arg)->auxiliary_id);
+}
+
+static void
+note(ObjectAccessType access, Oid class, Oid object, void *arg)
+{
+	if (access == OAT_TRUNCATE)
+		cpg_track_write(object);
+	else if (class == InheritsRelationId)
+		inheritance_changes(object, arg);
+	else if (is_internal(access, arg))
+		return;
+	else if (class == RelationRelationId)
+		relation_changes(access, object);
+	else
+		object_changes(class, object);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class, Oid object, int subid, void *arg)
+{
+	if (prev_access)
+		prev_access(access, class, object, subid, arg);
+	switch (access)
+	{
+		case OAT_POST_CREATE:
+		case OAT_POST_ALTER:
+		case OAT_DROP:
+		case OAT_TRUNCATE:
+			if (IsNormalProcessingMode() && OidIsValid(MyDatabaseId))
+				note(access, class, object, arg);
+			break;
+		case OAT_FUNCTION_EXECUTE:
+			cpg_track_function(object);
+			break;
+		case OAT_NAMESPACE_SEARCH:
+			break;
+	}
+}
+
+void
+cpg_track_ddl_install(void)
+{
+	prev_access = object_access_hook;
+	object_access_hook = object_access;
+}

@@ -1,0 +1,158 @@
+/*-------------------------------------------------------------------------
+ *
+ * executor.c
+ *	  What plans read and write.
+ *
+ * Written relations are noted when the executor starts, before the first row
+ * changes.  A plan names them in three places: its result relations, the roots
+ * of partitioned targets, and the relations for which it asks permission to
+ * write.  Rows that foreign keys or triggers change are changed by plans of
+ * their own.
+ *
+ * COPY has no plan, but asks the same permissions.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "executor/executor.h"
+#include "inval/deps.h"
+#include "parser/parsetree.h"
+#include "track/track.h"
+#include "utils/memutils.h"
+
+#define WRITE_PERMISSIONS (ACL_INSERT | ACL_UPDATE | ACL_DELETE)
+
+static ExecutorStart_hook_type prev_start = NULL;
+static ExecutorRun_hook_type prev_run = NULL;
+static ExecutorCheckPerms_hook_type prev_perms = NULL;
+
+/* Whether permission checks are those of a COPY. */
+static bool collect_written = false;
+
+/*
+ * Plans started by the loads under way.  One that was started before reads by
+ * an older snapshot than the load's stamp promises.
+ */
+static List *started = NIL;
+
+/* Note what permission checks ask to write, from now on or no more. */
+void
+cpg_track_collect_written(bool on)
+{
+	collect_written = on;
+}
+
+static void
+write_root_of(Plan *plan, List *rtable)
+{
+	ModifyTable *modify = (ModifyTable *) plan;
+
+	if (plan != NULL && IsA(plan, ModifyTable) && modify->rootRelation > 0)
+		cpg_track_write(rt_fetch(modify->rootRelation, rtable)->relid);
+}
+
+/* Relations that a plan may change. */
+static void
+note_writes(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->resultRelations)
+		cpg_track_write(rt_fetch(lfirst_int(lc), plan->rtable)->relid);
+	write_root_of(plan->planTree, plan->rtable);
+	foreach(lc, plan->subplans)
+		write_root_of(lfirst(lc), plan->rtable);
+	foreach(lc, CPG_PLAN_PERMISSIONS(plan))
+	{
+		CpgPermission *permission = lfirst(lc);
+
+		if ((permission->requiredPerms & WRITE_PERMISSIONS) && OidIsValid(permission->relid))
+			cpg_track_write(permission->relid);
+	}
+}
+
+/* Relations that a plan of a load reads, those it turned out not to need too. */
+static void
+note_reads(QueryDesc *query)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+	ListCell   *lc;
+
+	started = lappend(started, query);
+	MemoryContextSwitchTo(old);
+	foreach(lc, query->plannedstmt->relationOids)
+		cpg_track_read(lfirst_oid(lc));
+}
+
+static bool
+writes(const PlannedStmt *plan)
+{
+	return plan->resultRelations != NIL || plan->hasModifyingCTE;
+}
+
+static void
+executor_start(QueryDesc *query, int eflags)
+{
+	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+	{
+		if (writes(query->plannedstmt))
+			note_writes(query->plannedstmt);
+		if (cpg_deps_active())
+			note_reads(query);
+	}
+	if (prev_start)
+		prev_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+static void
+executor_run(CPG_EXECUTOR_RUN_PARAMETERS)
+{
+	if (cpg_deps_active() && !list_member_ptr(started, queryDesc))
+		cpg_deps_unpublishable(CPG_COUNT_OLD_PORTAL);
+	if (prev_run)
+		prev_run(CPG_EXECUTOR_RUN_ARGUMENTS);
+	else
+		standard_ExecutorRun(CPG_EXECUTOR_RUN_ARGUMENTS);
+}
+
+static bool
+check_permissions(CPG_CHECK_PERMS_PARAMETERS)
+{
+	ListCell   *lc;
+
+	if (collect_written)
+	{
+		foreach(lc, CPG_CHECK_PERMS_LIST)
+		{
+			CpgPermission *permission = lfirst(lc);
+
+			if ((permission->requiredPerms & WRITE_PERMISSIONS) && OidIsValid(permission->relid))
+				cpg_track_write(permission->relid);
+		}
+	}
+	return prev_perms == NULL || prev_perms(CPG_CHECK_PERMS_ARGUMENTS);
+}
+
+/* If the outermost load is over, what it started is of no interest any more. */
+void
+cpg_track_loads_over(void)
+{
+	/* its memory goes with the transaction */
+	if (!cpg_deps_active())
+		started = NIL;
+}
+
+void
+cpg_track_executor_install(void)
+{
+	prev_start = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+	prev_run = ExecutorRun_hook;
+	ExecutorRun_hook = executor_run;
+	prev_perms = ExecutorCheckPerms_hook;
+	ExecutorCheckPerms_hook = check_permissions;
+}

@@ -1,0 +1,144 @@
+/*-------------------------------------------------------------------------
+ *
+ * relation.c
+ *	  What a relation means for dependencies.  See relation.h.
+ *
+ * The answers are forgotten together whenever any relation changed: attaching
+ * a partition concerns all below it, and they are cheap to find again.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
+#include "track/relation.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#define SH_PREFIX relations
+#define SH_ELEMENT_TYPE CpgRelation
+#define SH_KEY_TYPE Oid
+#define SH_KEY relid
+#define SH_HASH_KEY(table, key) murmurhash32(key)
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+#define REMEMBERED_MAX 4096
+
+static MemoryContext context = NULL;
+static relations_hash *known = NULL;
+static bool outdated = false;
+
+static void
+relation_changed(Datum arg, Oid relid)
+{
+	outdated = true;
+}
+
+static void
+forget(void)
+{
+	if (context == NULL)
+	{
+		context = AllocSetContextCreate(TopMemoryContext, "cachepg relations", ALLOCSET_SMALL_SIZES);
+		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	}
+	known = NULL;
+	MemoryContextReset(context);
+	known = relations_create(context, 64, NULL);
+	outdated = false;
+}
+
+static CpgRelationKind
+kind_of(Form_pg_class class)
+{
+	if (class->relpersistence == RELPERSISTENCE_TEMP)
+		return CPG_RELATION_TEMPORARY;
+	switch (class->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_MATVIEW:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_TOASTVALUE:
+			return class->oid < FirstNormalObjectId ? CPG_RELATION_CATALOG : CPG_RELATION_TRACKED;
+		case RELKIND_SEQUENCE:
+			return CPG_RELATION_SEQUENCE;
+		case RELKIND_FOREIGN_TABLE:
+			return CPG_RELATION_FOREIGN;
+		default:
+			return CPG_RELATION_IGNORED;
+	}
+}
+
+/* Find the partition tree in which a relation is. */
+static void
+find_ancestors(CpgRelation *relation, Form_pg_class class)
+{
+	Oid			root = relation->relid;
+	List	   *ancestors = NIL;
+	ListCell   *lc;
+
+	relation->in_tree = class->relispartition || class->relkind == RELKIND_PARTITIONED_TABLE;
+	if (class->relispartition)
+		ancestors = get_partition_ancestors(relation->relid);
+	if (ancestors != NIL)
+	{
+		relation->ancestors = MemoryContextAlloc(context, list_length(ancestors) * sizeof(CpgCell));
+		root = llast_oid(ancestors);
+	}
+	foreach(lc, ancestors)
+		relation->ancestors[relation->nancestors++] =
+		cpg_cell_table(cpg_guard, MyDatabaseId, lfirst_oid(lc));
+	if (relation->in_tree)
+		relation->tree = cpg_cell_tree(cpg_guard, MyDatabaseId, root);
+	list_free(ancestors);
+}
+
+static CpgRelation
+look_up(Oid relid)
+{
+	CpgRelation relation = {.relid = relid,.kind = CPG_RELATION_IGNORED};
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+
+	relation.cell = cpg_cell_table(cpg_guard, MyDatabaseId, relid);
+	if (!HeapTupleIsValid(tuple))
+		return relation;
+	relation.kind = kind_of((Form_pg_class) GETSTRUCT(tuple));
+	if (relation.kind == CPG_RELATION_TRACKED || relation.kind == CPG_RELATION_FOREIGN)
+		find_ancestors(&relation, (Form_pg_class) GETSTRUCT(tuple));
+	ReleaseSysCache(tuple);
+	return relation;
+}
+
+/*
+ * What is known of a relation; holds until the next call.  One that does not
+ * exist is ignored.  Does catalog lookups, so only inside of a transaction.
+ */
+const CpgRelation *
+cpg_relation(Oid relid)
+{
+	CpgRelation *relation;
+	CpgRelation found;
+	bool		present;
+
+	if (known == NULL || outdated || known->members > REMEMBERED_MAX)
+		forget();
+	relation = relations_lookup(known, relid);
+	if (likely(relation != NULL))
+		return relation;
+	found = look_up(relid);
+	relation = relations_insert(known, relid, &present);
+	found.status = relation->status;
+	*relation = found;
+	return relation;
+}

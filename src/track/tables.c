@@ -1,0 +1,94 @@
+/*-------------------------------------------------------------------------
+ *
+ * tables.c
+ *	  Reads and writes of relations, in terms of the guard's cells.
+ *
+ * A write bumps the cell of the table and, in a partition tree, the cell of the
+ * tree.  A read depends on the cell of the table and on those of its partition
+ * ancestors, since rows written to an ancestor are routed to it unseen; who
+ * reads many members of a tree depends on the tree instead.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "inval/deps.h"
+#include "track/relation.h"
+#include "track/track.h"
+
+/* Members of partition trees that a load may depend on one by one. */
+#define MEMBERS_MAX (CPG_CELLS_MAX / 4)
+
+static void
+read_table(const CpgRelation *relation)
+{
+	if (relation->in_tree && cpg_deps_has_cell(cpg_load, relation->tree))
+		return;
+	if (relation->in_tree && cpg_load->ncells >= MEMBERS_MAX)
+	{
+		cpg_deps_cell(relation->tree);
+		return;
+	}
+	cpg_deps_cell(relation->cell);
+	for (int i = 0; i < relation->nancestors; i++)
+		cpg_deps_cell(relation->ancestors[i]);
+}
+
+/* The load under way reads a relation. */
+void
+cpg_track_read(Oid relid)
+{
+	const CpgRelation *relation = cpg_relation(relid);
+
+	switch (relation->kind)
+	{
+		case CPG_RELATION_IGNORED:
+			return;
+		case CPG_RELATION_TEMPORARY:
+			cpg_deps_unpublishable(CPG_COUNT_TEMP_TABLE);
+			return;
+		case CPG_RELATION_CATALOG:
+			cpg_deps_untracked(CPG_UNTRACKED_CATALOG);
+			break;
+		case CPG_RELATION_SEQUENCE:
+			cpg_deps_untracked(CPG_UNTRACKED_SEQUENCE);
+			break;
+		case CPG_RELATION_FOREIGN:
+			cpg_deps_untracked(CPG_UNTRACKED_FOREIGN);
+			read_table(relation);
+			break;
+		case CPG_RELATION_TRACKED:
+			read_table(relation);
+			break;
+	}
+	cpg_deps_relation(relid);
+}
+
+/* The transaction changes rows of a relation. */
+void
+cpg_track_write(Oid relid)
+{
+	const CpgRelation *relation = cpg_relation(relid);
+
+	if (relation->kind != CPG_RELATION_TRACKED && relation->kind != CPG_RELATION_FOREIGN)
+		return;
+	cpg_inval_cell(relation->cell);
+	if (relation->in_tree)
+		cpg_inval_cell(relation->tree);
+}
+
+/*
+ * The transaction changes what a relation is or has as children: all above it
+ * in its partition tree are concerned too.
+ */
+void
+cpg_track_change(Oid relid)
+{
+	const CpgRelation *relation = cpg_relation(relid);
+
+	if (relation->kind != CPG_RELATION_TRACKED && relation->kind != CPG_RELATION_FOREIGN)
+		return;
+	cpg_track_write(relid);
+	for (int i = 0; i < relation->nancestors; i++)
+		cpg_inval_cell(relation->ancestors[i]);
+}

@@ -1,0 +1,188 @@
+/*-------------------------------------------------------------------------
+ *
+ * utility.c
+ *	  Utility statements that change data, or what roles may do.
+ *
+ * The rest of DDL is found by object access hooks (ddl.c), which know no
+ * privileges.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "commands/defrem.h"
+#include "guard/guard.h"
+#include "inval/inval.h"
+#include "inval/twophase.h"
+#include "nodes/parsenodes.h"
+#include "shmem.h"
+#include "tcop/utility.h"
+#include "track/track.h"
+#include "utils/acl.h"
+
+static ProcessUtility_hook_type prev_utility = NULL;
+
+static void
+change_role(const RoleSpec *role)
+{
+	Oid			roleid = role == NULL ? InvalidOid : get_rolespec_oid(role, true);
+
+	if (OidIsValid(roleid))
+		cpg_inval_cell(cpg_cell_role(cpg_guard, roleid));
+	else if (role == NULL)
+		cpg_inval_roles();
+}
+
+/* Whether options of CREATE or ALTER ROLE change what a role may do. */
+static bool
+has_option_that_matters(List *options)
+{
+	static const char *const harmless[] = {"password", "validUntil", "connectionlimit", "canlogin",
+	"createdb", "createrole"};
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		const char *name = lfirst_node(DefElem, lc)->defname;
+		int			i = 0;
+
+		while (i < lengthof(harmless) && strcmp(harmless[i], name) != 0)
+			i++;
+		if (i == lengthof(harmless))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a new role becomes a member, or gets members, at once. */
+static bool
+has_memberships(List *options)
+{
+	ListCell   *lc;
+
+	foreach(lc, options)
+	{
+		const char *name = lfirst_node(DefElem, lc)->defname;
+
+		if (strcmp(name, "addroleto") == 0 || strcmp(name, "rolemembers") == 0 ||
+			strcmp(name, "adminmembers") == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+change_roles(List *roles)
+{
+	ListCell   *lc;
+
+	foreach(lc, roles)
+		change_role(lfirst(lc));
+}
+
+static void
+alter_role(const AlterRoleStmt *stmt)
+{
+	/* ALTER GROUP ... ADD USER changes memberships */
+	if (has_memberships(stmt->options))
+		cpg_inval_roles();
+	else if (has_option_that_matters(stmt->options))
+		change_role(stmt->role);
+}
+
+/* The materialized view that a name stands for is written. */
+static void
+refresh(const RefreshMatViewStmt *stmt)
+{
+	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+
+	if (OidIsValid(relid))
+		cpg_track_write(relid);
+}
+
+/* What has to be noted before a statement runs. */
+static void
+before(Node *stmt)
+{
+	switch (nodeTag(stmt))
+	{
+		case T_CopyStmt:
+			cpg_track_collect_written(((CopyStmt *) stmt)->is_from);
+			break;
+		case T_RefreshMatViewStmt:
+			refresh((RefreshMatViewStmt *) stmt);
+			break;
+		case T_GrantStmt:
+		case T_AlterDefaultPrivilegesStmt:
+		case T_DropOwnedStmt:
+		case T_ReassignOwnedStmt:
+			cpg_track_schema();
+			break;
+		case T_GrantRoleStmt:
+			cpg_inval_roles();
+			break;
+		case T_CreateRoleStmt:
+			if (has_memberships(((CreateRoleStmt *) stmt)->options))
+				cpg_inval_roles();
+			break;
+		case T_AlterRoleStmt:
+			alter_role((AlterRoleStmt *) stmt);
+			break;
+		case T_AlterRoleSetStmt:
+			change_role(((AlterRoleSetStmt *) stmt)->role);
+			break;
+		case T_DropRoleStmt:
+			change_roles(((DropRoleStmt *) stmt)->roles);
+			break;
+		default:
+			break;
+	}
+}
+
+static bool
+is_end_of_prepared(Node *stmt)
+{
+	return IsA(stmt, TransactionStmt) &&
+		(((TransactionStmt *) stmt)->kind == TRANS_STMT_COMMIT_PREPARED ||
+		 ((TransactionStmt *) stmt)->kind == TRANS_STMT_ROLLBACK_PREPARED);
+}
+
+static void
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	Node	   *stmt = pstmt->utilityStmt;
+	bool		refreshes = IsA(stmt, RefreshMatViewStmt);
+	bool		ends_prepared = is_end_of_prepared(stmt);
+
+	/* transaction commands may come in an aborted transaction: no catalogs */
+	if (!IsA(stmt, TransactionStmt))
+		before(stmt);
+	PG_TRY();
+	{
+		if (prev_utility)
+			prev_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		else
+			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+									dest, qc);
+	}
+	PG_FINALLY();
+	{
+		cpg_track_collect_written(false);
+	}
+	PG_END_TRY();
+	/* again: until the lock was taken the name could get another meaning */
+	if (refreshes)
+		refresh((RefreshMatViewStmt *) stmt);
+	if (ends_prepared)
+		cpg_twophase_resolve();
+}
+
+void
+cpg_track_utility_install(void)
+{
+	prev_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}
