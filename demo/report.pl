@@ -1,48 +1,60 @@
 #!/usr/bin/perl
-# report.pl: the table of the demo, from the logs that pgbench --log wrote.
+# report.pl: the table of the demo, from what pgbench said and logged.
 #
-#   demo/report.pl SECONDS PLAIN-PREFIX CACHED-PREFIX LOADS HITS MISSES
+#   demo/report.pl PLAIN CACHED LOADS HITS MISSES
 #
-# A log has one line per request, whose third field is its latency in
-# microseconds. Percentiles are exact: every request counts.
+# NAME.out is the output of pgbench, with the number of requests, their rate
+# and mean latency. NAME.log.* has a line for each request, or for a random
+# sample of them; its third field is the latency in microseconds.
 use strict;
 use warnings;
 
-my ($seconds, $plain, $cached, $loads, $hits, $misses) = @ARGV;
-defined $misses or die "usage: report.pl SECONDS PLAIN-PREFIX CACHED-PREFIX LOADS HITS MISSES\n";
+my ($plain, $cached, $loads, $hits, $misses) = @ARGV;
+defined $misses or die "usage: report.pl PLAIN CACHED LOADS HITS MISSES\n";
 
-# Latencies of all requests: count, mean, percentiles; times in microseconds.
+sub read_output
+{
+	my ($file) = @_;
+
+	open(my $in, '<', $file) or die "could not open $file: $!\n";
+	my $text = do { local $/; <$in> };
+	my ($count) = $text =~ /^number of transactions actually processed: (\d+)/m;
+	my ($mean) = $text =~ /^latency average = ([\d.]+) ms/m;
+	my ($rate) = $text =~ /^tps = ([\d.]+)/m;
+	defined $count && defined $mean && defined $rate or die "$file is not what pgbench writes\n";
+	return (count => $count, mean => $mean, rate => $rate);
+}
+
+# Number of logged requests and two percentiles of their latencies, in ms.
 sub read_logs
 {
 	my ($prefix) = @_;
 	my %seen;    # latency => how many requests
-	my ($count, $sum) = (0, 0);
+	my $logged = 0;
 
 	for my $file (glob("$prefix.*"))
 	{
 		open(my $log, '<', $file) or die "could not open $file: $!\n";
 		while (<$log>)
 		{
-			my $latency = (split)[2];
-			$seen{$latency}++;
-			$count++;
-			$sum += $latency;
+			$seen{ (split)[2] }++;
+			$logged++;
 		}
 	}
-	die "pgbench left no log\n" unless $count;
-	return { count => $count, mean => $sum / $count, p50 => percentile(\%seen, $count, 0.50), p99 => percentile(\%seen, $count, 0.99) };
+	die "pgbench left no log\n" unless $logged;
+	return (logged => $logged, map { $_ => percentile(\%seen, $logged * $_ / 100) / 1000 } 50, 99);
 }
 
-# The least latency that the given share of the requests does not exceed.
+# The least latency that so many of the requests do not exceed.
 sub percentile
 {
-	my ($seen, $count, $share) = @_;
+	my ($seen, $wanted) = @_;
 	my $below = 0;
 
 	for my $latency (sort { $a <=> $b } keys %$seen)
 	{
 		$below += $seen->{$latency};
-		return $latency if $below >= $share * $count;
+		return $latency if $below >= $wanted;
 	}
 	die "no percentile\n";
 }
@@ -58,7 +70,7 @@ sub whole
 
 sub milliseconds
 {
-	return sprintf('%.2f ms', $_[0] / 1000);
+	return sprintf('%.2f ms', $_[0]);
 }
 
 sub row
@@ -67,16 +79,18 @@ sub row
 	return;
 }
 
-my ($p, $c) = (read_logs($plain), read_logs($cached));
-my $ratio = ($c->{count} / $seconds) / ($p->{count} / $seconds);
+my %p = (read_output("$plain.out"), read_logs("$plain.log"));
+my %c = (read_output("$cached.out"), read_logs("$cached.log"));
 
 row('', 'from the tables', 'through the cache');
 row('', '-' x 15, '-' x 17);
-row('requests', whole($p->{count}), whole($c->{count}));
-row('requests per second', whole($p->{count} / $seconds), whole($c->{count} / $seconds));
-row('latency, mean', milliseconds($p->{mean}), milliseconds($c->{mean}));
-row('latency, 50 % are below', milliseconds($p->{p50}), milliseconds($c->{p50}));
-row('latency, 99 % are below', milliseconds($p->{p99}), milliseconds($c->{p99}));
-row('executions of the query', whole($p->{count}), whole($loads));
+row('requests', whole($p{count}), whole($c{count}));
+row('requests per second', whole($p{rate}), whole($c{rate}));
+row('latency, mean', milliseconds($p{mean}), milliseconds($c{mean}));
+row('latency, 50 % are below', milliseconds($p{50}), milliseconds($c{50}));
+row('latency, 99 % are below', milliseconds($p{99}), milliseconds($c{99}));
+row('  of so many requests', whole($p{logged}), whole($c{logged}));
+row('executions of the query', whole($p{count}), whole($loads));
 row('hit ratio', '-', sprintf('%.2f %%', 100 * $hits / ($hits + $misses)));
-printf "\n  The cache answered %.1f times as many requests in the same time (goal: 50).\n", $ratio;
+printf "\n  The cache answered %.1f times as many requests per second (goal: 50), its\n  empty start included.\n",
+  $c{rate} / $p{rate};

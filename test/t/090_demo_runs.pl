@@ -125,7 +125,7 @@ sub leftovers
 	cmp_ok($loads, '>', 0, 'the cached run executed the query');
 	cmp_ok($loads, '<=', $applications, 'but at most once per application');
 	like($out, qr/^ *hit ratio +- +\d+\.\d+ %$/m, 'the table has the hit ratio');
-	like($out, qr/answered \d+\.\d times as many/, 'and the ratio');
+	like($out, qr/answered \d+\.\d times as many requests per second/, 'and the ratio');
 	like($out, qr/same both ways: $applications of $applications\./, 'the answers were compared');
 	like($out, qr/ A +\| there\n +B +\| evicted\n +C +\| there\n/, 'B is evicted');
 	like($out, qr/after 0 s: hello.*\n.*\n.*\n +after 3 s: gone/, 'the entry expires');
