@@ -22,9 +22,10 @@ help:
 		'make demo            see a slow query served from the cache' \
 		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap: a part)' \
 		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
-		'make bench           measure against SELECT 1, a table, Redis, memcached' \
+		'make bench           measure against SELECT 1, a table, Redis, memcached (make bench-NAME: a part)' \
 		'make lint            warnings, style, layers' \
 		'make format          indent the sources in place' \
+		'make deps            only install what build, test and lint need' \
 		'' \
 		'make clean           remove what was built; make clean-matrix the chroots too' \
 		'Variables: PG_CONFIG=/path/to/pg_config or PG_MAJOR=17'
