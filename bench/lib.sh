@@ -24,6 +24,12 @@ bench_dirs() {
 	export CPG_BENCH_RESULTS=$results
 }
 
+# make_in DIRECTORY TARGET: builds a directory of bench/ outside of the tree.
+make_in() {
+	mkdir -p "$build/$1"
+	plain_make -s -j2 -C "$build/$1" -f "$bench/$1/Makefile" "$2" PG_CONFIG="$PG_CONFIG" >&2
+}
+
 # normal_or_short NORMAL SHORT: prints the one for this run.
 normal_or_short() {
 	if [ -n "$short" ]; then echo "$2"; else echo "$1"; fi
@@ -63,6 +69,15 @@ result() {
 		print ok ? "met" : "not met" }')
 	printf '%s\t%s %s%s\t%s%s\t%s\n' "$1" "$2" "$3" "$5" "$4" "$5" "$met" >>"$results/$part.tsv"
 	say "$1: $4$5 ($2 $3$5: $met)"
+}
+
+# result_within WHAT BAR TOLERANCE MEASURED UNIT
+result_within() {
+	local met
+
+	met=$(awk -v m="$4" -v b="$2" -v t="$3" 'BEGIN { print (m >= b - t && m <= b + t) ? "met" : "not met" }')
+	printf '%s\t%s ± %s%s\t%s%s\t%s\n' "$1" "$2" "$3" "$5" "$4" "$5" "$met" >>"$results/$part.tsv"
+	say "$1: $4$5 ($2 ± $3$5: $met)"
 }
 
 # info WHAT MEASURED: a line of the table without one.
