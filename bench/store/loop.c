@@ -24,6 +24,7 @@ PGDLLEXPORT void _PG_init(void);
 
 CpgSharedStore *loop_store = NULL;
 CpgSharedGuard *loop_guard = NULL;
+pg_atomic_uint64 *loop_gates = NULL;
 
 static int	memory = 128;
 static shmem_request_hook_type prev_request = NULL;
@@ -33,6 +34,12 @@ static Size
 guard_size(void)
 {
 	return CACHELINEALIGN(cpg_guard_size(8));
+}
+
+static Size
+gates_size(void)
+{
+	return CACHELINEALIGN(LOOP_TOGETHER_MAX * sizeof(pg_atomic_uint64));
 }
 
 static void
@@ -53,7 +60,7 @@ request(void)
 {
 	if (prev_request)
 		prev_request();
-	RequestAddinShmemSpace(guard_size() + (Size) memory * 1024 * 1024);
+	RequestAddinShmemSpace(gates_size() + guard_size() + (Size) memory * 1024 * 1024);
 	RequestNamedLWLockTranche("CachePgLoop", 1);
 }
 
@@ -69,11 +76,14 @@ startup(void)
 	fill_config(&config, (Size) memory * 1024 * 1024, 200, CPG_EVICTION_S3FIFO,
 				GetNamedLWLockTranche("CachePgLoop")->lock.tranche);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	base = ShmemInitStruct("cachepg_loop", guard_size() + config.size, &found);
-	loop_guard = (CpgSharedGuard *) base;
-	loop_store = (CpgSharedStore *) (base + guard_size());
+	base = ShmemInitStruct("cachepg_loop", gates_size() + guard_size() + config.size, &found);
+	loop_gates = (pg_atomic_uint64 *) base;
+	loop_guard = (CpgSharedGuard *) (base + gates_size());
+	loop_store = (CpgSharedStore *) (base + gates_size() + guard_size());
 	if (!found)
 	{
+		for (int i = 0; i < LOOP_TOGETHER_MAX; i++)
+			pg_atomic_init_u64(&loop_gates[i], 0);
 		cpg_guard_init(loop_guard, 8);
 		cpg_store_init(loop_store, &config, loop_guard);
 	}

@@ -4,7 +4,7 @@
  *	  Sequences of keys by Zipf's law, and the loop that times gets of them.
  *
  * The sequence is drawn beforehand, so that only the gets are timed.  Several
- * processes that shall run at once are given a common time to begin at.
+ * processes that shall run at once wait for each other before they begin.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,12 +18,19 @@
 #include "funcapi.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "portability/instr_time.h"
-#include "utils/timestamp.h"
 
-#define SEQUENCE_LEN	(1 << 22)
+#define DRAWS_PER_KEY	10
 #define CHUNK			4096
-#define POLL_US			100
+#define POLL_US			50
+
+/* Keys in the order of their use, again and again. */
+typedef struct Sequence
+{
+	uint32	   *keys;
+	uint32		len;			/* a power of two, a multiple of CHUNK */
+} Sequence;
 
 /* The index at which the sums reach target. */
 static uint32
@@ -44,35 +51,42 @@ find_sum(const double *sum, int keys, double target)
 	return (uint32) low;
 }
 
-/* SEQUENCE_LEN keys below keys by Zipf's law with exponent s. */
-static uint32 *
+/* Numbers below keys by Zipf's law with exponent s. */
+static Sequence
 draw_sequence(int keys, double s, int seed)
 {
+	Sequence	sequence;
 	double	   *sum = MemoryContextAllocExtended(CurrentMemoryContext, (keys + 1) * sizeof(double),
 												 MCXT_ALLOC_HUGE);
-	uint32	   *sequence = MemoryContextAllocExtended(CurrentMemoryContext,
-													  SEQUENCE_LEN * sizeof(uint32), MCXT_ALLOC_HUGE);
 	pg_prng_state random;
 
 	pg_prng_seed(&random, seed);
 	sum[0] = 0;
 	for (int i = 1; i <= keys; i++)
 		sum[i] = sum[i - 1] + 1.0 / pow(i, s);
-	for (int i = 0; i < SEQUENCE_LEN; i++)
-		sequence[i] = find_sum(sum, keys, pg_prng_double(&random) * sum[keys]);
+	sequence.len = pg_nextpower2_32(Max(keys * DRAWS_PER_KEY, CHUNK));
+	sequence.keys = MemoryContextAllocExtended(CurrentMemoryContext,
+											   sequence.len * sizeof(uint32), MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < sequence.len; i++)
+		sequence.keys[i] = find_sum(sum, keys, pg_prng_double(&random) * sum[keys]);
 	pfree(sum);
 	return sequence;
 }
 
-/* Wait for the common start; an error if it is over, since then no result is comparable. */
+/* Wait until as many processes as shall run together have come here. */
 static void
-wait_for(TimestampTz start)
+wait_for_others(int together)
 {
-	if (GetCurrentTimestamp() > start)
-		ereport(ERROR,
-				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-				 errmsg("the keys were drawn too late for a common start")));
-	while (GetCurrentTimestamp() < start)
+	uint64		ticket;
+	uint64		last;
+
+	if (together < 1 || together > LOOP_TOGETHER_MAX)
+		elog(ERROR, "%d processes cannot run together", together);
+	if (together == 1)
+		return;
+	ticket = pg_atomic_fetch_add_u64(&loop_gates[together - 1], 1);
+	last = (ticket / together + 1) * together;
+	while (pg_atomic_read_u64(&loop_gates[together - 1]) < last)
 	{
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(POLL_US);
@@ -107,12 +121,13 @@ result_row(FunctionCallInfo fcinfo, int64 gets, int64 hits, double taken, double
 
 /*
  * Call get_keys with pieces of a drawn sequence for so many seconds.  The
- * arguments of the SQL function are keys, seconds, exponent, seed, start.
+ * arguments of the SQL function are keys, seconds, exponent, seed, and how many
+ * processes run together.
  */
 Datum
 loop_timed(FunctionCallInfo fcinfo, LoopGetKeys get_keys, void *state)
 {
-	uint32	   *sequence = draw_sequence(PG_GETARG_INT32(0), PG_GETARG_FLOAT8(2), PG_GETARG_INT32(3));
+	Sequence	sequence = draw_sequence(PG_GETARG_INT32(0), PG_GETARG_FLOAT8(2), PG_GETARG_INT32(3));
 	double		seconds = PG_GETARG_FLOAT8(1);
 	int64		gets = 0;
 	int64		hits = 0;
@@ -121,14 +136,13 @@ loop_timed(FunctionCallInfo fcinfo, LoopGetKeys get_keys, void *state)
 	instr_time	start;
 	instr_time	now;
 
-	if (!PG_ARGISNULL(4))
-		wait_for(PG_GETARG_TIMESTAMPTZ(4));
+	wait_for_others(PG_GETARG_INT32(4));
 	cpu = cpu_seconds();
 	INSTR_TIME_SET_CURRENT(start);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		hits += get_keys(sequence + (gets & (SEQUENCE_LEN - 1)), CHUNK, state);
+		hits += get_keys(sequence.keys + (gets & (sequence.len - 1)), CHUNK, state);
 		gets += CHUNK;
 		INSTR_TIME_SET_CURRENT(now);
 		INSTR_TIME_SUBTRACT(now, start);
