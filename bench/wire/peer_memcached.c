@@ -49,11 +49,11 @@ static void
 send_request(void *arg, const char *key, size_t key_len)
 {
 	Connection *connection = arg;
-	char		request[KEY_SIZE + 8] = "get ";
+	char		request[KEY_SIZE + 8];
+	int			len = snprintf(request, sizeof(request), "get %s\r\n", key);
 
-	memcpy(request + 4, key, key_len);
-	memcpy(request + 4 + key_len, "\r\n", 2);
-	if (send(connection->fd, request, key_len + 6, MSG_NOSIGNAL) != (ssize_t) key_len + 6)
+	(void) key_len;
+	if (send(connection->fd, request, (size_t) len, MSG_NOSIGNAL) != len)
 		fail("could not send: %s", strerror(errno));
 }
 
