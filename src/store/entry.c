@@ -275,7 +275,7 @@ cpg_entry_copy_value(CpgSharedStore *store, const CpgSharedPartition *part,
 	const char *base = cpg_arena_base(store, part);
 	const char *at = cpg_arena_pointer(base, ref);
 	Size		start = cpg_entry_prefix(entry) + entry->key_len;
-	Size		room = part->arena.size - (Size) ref * CPG_ARENA_UNIT;
+	Size		room = part->arena_size - (Size) ref * CPG_ARENA_UNIT;
 	Size		head = entry->value_len;
 	CpgExtentInfo info = {0, 0};
 
@@ -302,7 +302,7 @@ cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *part,
 	const char *at = cpg_arena_pointer(cpg_arena_base(store, part), ref);
 	CpgLoadInfo load = {0, 0};
 
-	if (cpg_entry_prefix(entry) > part->arena.size - (Size) ref * CPG_ARENA_UNIT)
+	if (cpg_entry_prefix(entry) > part->arena_size - (Size) ref * CPG_ARENA_UNIT)
 		return false;
 	value->shape = 0;
 	if (entry->flags & CPG_ENTRY_SHAPE)
@@ -337,7 +337,7 @@ cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 	if (entry->ncells == 0)
 		return CPG_HIT;
 
-	if (prefix > part->arena.size - (Size) ref * CPG_ARENA_UNIT)
+	if (prefix > part->arena_size - (Size) ref * CPG_ARENA_UNIT)
 		return CPG_MISS_INVALIDATED;
 	cells = (const char *) cpg_arena_pointer(cpg_arena_base(store, part), ref) +
 		prefix - entry->ncells * sizeof(CpgCell);
