@@ -24,6 +24,7 @@ PGDLLEXPORT void _PG_init(void);
 
 CpgSharedStore *loop_store = NULL;
 CpgSharedGuard *loop_guard = NULL;
+pg_atomic_uint64 *loop_gates = NULL;
 
 #define NAMESPACES 8
 
@@ -48,6 +49,12 @@ guard_size(Size size)
 	return CACHELINEALIGN(cpg_guard_size(&config));
 }
 
+static Size
+gates_size(void)
+{
+	return CACHELINEALIGN(LOOP_TOGETHER_MAX * sizeof(pg_atomic_uint64));
+}
+
 static void
 fill_config(CpgStoreConfig *config, Size size, Size entry_size, CpgEviction eviction, int tranche)
 {
@@ -66,7 +73,8 @@ request(void)
 {
 	if (prev_request)
 		prev_request();
-	RequestAddinShmemSpace(guard_size((Size) memory * 1024 * 1024) + (Size) memory * 1024 * 1024);
+	RequestAddinShmemSpace(gates_size() + guard_size((Size) memory * 1024 * 1024) +
+						   (Size) memory * 1024 * 1024);
 	RequestNamedLWLockTranche("CachePgLoop", 1);
 }
 
@@ -82,13 +90,16 @@ startup(void)
 	fill_config(&config, (Size) memory * 1024 * 1024, 200, CPG_EVICTION_S3FIFO,
 				GetNamedLWLockTranche("CachePgLoop")->lock.tranche);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	base = ShmemInitStruct("cachepg_loop", guard_size(config.size) + config.size, &found);
-	loop_guard = (CpgSharedGuard *) base;
-	loop_store = (CpgSharedStore *) (base + guard_size(config.size));
+	base = ShmemInitStruct("cachepg_loop", gates_size() + guard_size(config.size) + config.size, &found);
+	loop_gates = (pg_atomic_uint64 *) base;
+	loop_guard = (CpgSharedGuard *) (base + gates_size());
+	loop_store = (CpgSharedStore *) (base + gates_size() + guard_size(config.size));
 	if (!found)
 	{
 		CpgGuardConfig guard = guard_config(config.size);
 
+		for (int i = 0; i < LOOP_TOGETHER_MAX; i++)
+			pg_atomic_init_u64(&loop_gates[i], 0);
 		cpg_guard_init(loop_guard, &guard);
 		cpg_store_init(loop_store, &config, loop_guard);
 	}

@@ -1,31 +1,44 @@
 /*-------------------------------------------------------------------------
  *
  * loop_get.c
- *	  Gets in a C loop: clock, hash, lookup and copy of the value, each time.
+ *	  Gets in a C loop, of the store alone or through the SQL function.
  *
- * The sequence of keys is drawn beforehand, so that only the store is timed.
+ * loop_get makes for each get what a caller in C would: the key's text, the
+ * clock, hash, lookup and copy of the value.  loop_call calls the function
+ * cache_get(text, text) as the executor does; namespace, privileges, counters
+ * and the allocation of the result come on top.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_type.h"
 #include "clock.h"
 #include "compat.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "loop.h"
-#include "miscadmin.h"
-#include "portability/instr_time.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(loop_fill);
 PG_FUNCTION_INFO_V1(loop_get);
+PG_FUNCTION_INFO_V1(loop_call);
+PG_FUNCTION_INFO_V1(loop_key);
+PG_FUNCTION_INFO_V1(loop_value);
 
-#define SEQUENCE_LEN	(1 << 22)
 #define VALUE_MAX		65536
-#define CHUNK			4096
+#define VALUE_LEN		100
+
+typedef struct CallState
+{
+	FmgrInfo	function;
+	MemoryContext context;
+	text	   *if_absent;
+} CallState;
 
 /* Store keys 0 .. keys - 1; returns how many are there afterwards. */
 Datum
@@ -59,80 +72,88 @@ loop_fill(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(present);
 }
 
-/* A sequence of keys by Zipf's law with exponent s: inverse of the sum. */
-static uint32 *
-draw_sequence(int keys, double s, int seed)
+static int64
+get_from_store(const uint32 *numbers, int n, void *state)
 {
-	double	   *sum = MemoryContextAllocExtended(CurrentMemoryContext, (keys + 1) * sizeof(double), MCXT_ALLOC_HUGE);
-	uint32	   *sequence = MemoryContextAllocExtended(CurrentMemoryContext,
-													  SEQUENCE_LEN * sizeof(uint32), MCXT_ALLOC_HUGE);
-	pg_prng_state random;
+	int64		hits = 0;
 
-	pg_prng_seed(&random, seed);
-	sum[0] = 0;
-	for (int i = 1; i <= keys; i++)
-		sum[i] = sum[i - 1] + 1.0 / pow(i, s);
-	for (int i = 0; i < SEQUENCE_LEN; i++)
+	for (int i = 0; i < n; i++)
 	{
-		double		target = pg_prng_double(&random) * sum[keys];
-		int			low = 0;
-		int			high = keys - 1;
+		CpgValue	value = {.buffer = state,.buffer_size = VALUE_MAX + VARHDRSZ};
+		char		name[LOOP_KEY_LEN];
+		CpgKey		key;
 
-		while (low < high)
-		{
-			int			middle = (low + high) / 2;
-
-			if (sum[middle + 1] < target)
-				low = middle + 1;
-			else
-				high = middle;
-		}
-		sequence[i] = (uint32) low;
+		loop_key_text(numbers[i], name);
+		cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
+		cpg_store_prefetch(loop_store, &key);
+		hits += cpg_store_get(loop_store, &key, cpg_clock_now(), &value) == CPG_HIT;
 	}
-	pfree(sum);
-	return sequence;
+	return hits;
 }
 
-/* Get keys for so many seconds. */
 Datum
 loop_get(PG_FUNCTION_ARGS)
 {
-	uint32	   *sequence = draw_sequence(PG_GETARG_INT32(0), PG_GETARG_FLOAT8(2), PG_GETARG_INT32(3));
-	double		seconds = PG_GETARG_FLOAT8(1);
-	char	   *buffer = palloc(VALUE_MAX + VARHDRSZ);
-	int64		gets = 0;
-	int64		hits = 0;
-	double		taken;
-	instr_time	start;
-	instr_time	now;
-	TupleDesc	desc;
-	Datum		row[3];
-	bool		nulls[3] = {false, false, false};
+	return loop_timed(fcinfo, get_from_store, palloc(VALUE_MAX + VARHDRSZ));
+}
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	INSTR_TIME_SET_CURRENT(start);
-	do
+/* As an executor node evaluates it: arguments set, result in a short-lived context. */
+static int64
+call_function(const uint32 *numbers, int n, void *arg)
+{
+	CallState  *state = arg;
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+	union
 	{
-		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < CHUNK; i++)
-		{
-			CpgValue	value = {.buffer = buffer,.buffer_size = VALUE_MAX + VARHDRSZ};
-			char		name[LOOP_KEY_LEN];
-			CpgKey		key;
+		text		header;
+		char		bytes[VARHDRSZ + LOOP_KEY_LEN];
+	}			key;
+	int64		hits = 0;
 
-			loop_key_text(sequence[(gets + i) & (SEQUENCE_LEN - 1)], name);
-			cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
-			hits += cpg_store_get(loop_store, &key, cpg_clock_now(), &value) == CPG_HIT;
-		}
-		gets += CHUNK;
-		INSTR_TIME_SET_CURRENT(now);
-		INSTR_TIME_SUBTRACT(now, start);
-		taken = INSTR_TIME_GET_DOUBLE(now);
-	} while (taken < seconds);
+	SET_VARSIZE(&key.header, sizeof(key.bytes));
+	for (int i = 0; i < n; i++)
+	{
+		Datum		result;
 
-	row[0] = Int64GetDatum(gets);
-	row[1] = Int64GetDatum(hits);
-	row[2] = Float8GetDatum(taken);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), row, nulls)));
+		loop_key_text(numbers[i], key.bytes + VARHDRSZ);
+		result = FunctionCall2Coll(&state->function, DEFAULT_COLLATION_OID,
+								   PointerGetDatum(&key), PointerGetDatum(state->if_absent));
+		hits += DatumGetPointer(result) != (Pointer) state->if_absent;
+		MemoryContextReset(state->context);
+	}
+	MemoryContextSwitchTo(old);
+	return hits;
+}
+
+Datum
+loop_call(PG_FUNCTION_ARGS)
+{
+	Oid			types[2] = {TEXTOID, TEXTOID};
+	CallState	state;
+
+	fmgr_info(LookupFuncName(list_make1(makeString("cache_get")), 2, types, false), &state.function);
+	state.context = AllocSetContextCreate(CurrentMemoryContext, "loop_call", ALLOCSET_DEFAULT_SIZES);
+	state.if_absent = cstring_to_text("");
+	return loop_timed(fcinfo, call_function, &state);
+}
+
+/* The text of a key's number. */
+Datum
+loop_key(PG_FUNCTION_ARGS)
+{
+	char		name[LOOP_KEY_LEN];
+
+	loop_key_text(PG_GETARG_INT32(0), name);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(name, LOOP_KEY_LEN));
+}
+
+/* The least a function that returns a value can do: VALUE_LEN bytes, always the same. */
+Datum
+loop_value(PG_FUNCTION_ARGS)
+{
+	text	   *value = palloc(VARHDRSZ + VALUE_LEN);
+
+	SET_VARSIZE(value, VARHDRSZ + VALUE_LEN);
+	memset(VARDATA(value), 'x', VALUE_LEN);
+	PG_RETURN_TEXT_P(value);
 }

@@ -61,6 +61,7 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 	cpg_key_init(out, cpg_store, (uint16) ns->number, data, len);
 	out->role = ns->shared ? InvalidOid : GetUserId();
 	out->bounded = cpg_namespace_bounded(ns);
+	cpg_store_prefetch(cpg_store, out);
 	return ns;
 }
 

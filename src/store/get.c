@@ -17,6 +17,7 @@
 #include "common/pg_prng.h"
 #include "compat.h"
 #include "core/frequency.h"
+#include "port/pg_bitutils.h"
 #include "store/store_internal.h"
 
 /* Disturbed attempts before the lock is taken. */
@@ -116,6 +117,20 @@ prefetch_entry(const char *entry)
 }
 
 /*
+ * The slots with a tag, one bit each.  Without a branch for each slot, since
+ * which one it is cannot be predicted.
+ */
+static inline uint32
+slots_of_tag(const CpgSharedBucket *bucket, uint16 tag)
+{
+	uint32		slots = 0;
+
+	for (int i = 0; i < CPG_BUCKET_SLOTS; i++)
+		slots |= (uint32) (bucket->tag[i] == tag) << i;
+	return slots;
+}
+
+/*
  * Look for the key in one bucket: its home entry or, with a variant's tag, the
  * variant.  found->ref is 0 if it is not there.
  */
@@ -123,28 +138,29 @@ static bool
 scan_bucket(CpgSharedStore *store, CpgSharedPartition *part, CpgSharedBucket *bucket,
 			uint16 tag, const CpgKey *key, bool home, Found *found)
 {
+	uint32		slots;
+
 	found->bucket = bucket;
 	found->ref = 0;
 	if (!stable_version(bucket, &found->version))
 		return false;
 
-	for (int i = 0; i < CPG_BUCKET_SLOTS; i++)
+	for (slots = slots_of_tag(bucket, tag); slots != 0; slots &= slots - 1)
 	{
+		int			i = pg_rightmost_one_pos32(slots);
 		CpgRef		ref;
 		Size		offset;
 		const CpgSharedEntry *at;
 
-		if (bucket->tag[i] != tag)
-			continue;
 		ref = *(volatile CpgRef *) &bucket->ref[i];
 		offset = (Size) ref * CPG_ARENA_UNIT;
 		prefetch_entry(cpg_arena_base(store, part) + offset);
-		if (ref == 0 || offset + sizeof(CpgSharedEntry) > part->arena.size)
+		if (ref == 0 || offset + sizeof(CpgSharedEntry) > part->arena_size)
 			continue;
 		at = cpg_entry(store, part, ref);
 		memcpy(&found->entry, at, sizeof(CpgSharedEntry));
 		if (found->entry.home != home ||
-			!cpg_entry_has_key(&found->entry, key, at, part->arena.size - offset))
+			!cpg_entry_has_key(&found->entry, key, at, part->arena_size - offset))
 			continue;
 		if (!home && (found->entry.role != key->role ||
 					  found->entry.fingerprint != key->fingerprint))
@@ -156,6 +172,13 @@ scan_bucket(CpgSharedStore *store, CpgSharedPartition *part, CpgSharedBucket *bu
 	return unchanged(bucket, found->version);
 }
 
+static inline void
+prefetch_buckets(CpgSharedStore *store, CpgSharedPartition *part, const CpgPlace *place)
+{
+	__builtin_prefetch(cpg_bucket(store, part, place->bucket[0]));
+	__builtin_prefetch(cpg_bucket(store, part, place->bucket[1]));
+}
+
 /* Look in both buckets of a hash; false if disturbed. */
 static bool
 scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
@@ -163,10 +186,7 @@ scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 {
 	CpgPlace	place = cpg_index_place(part, hash);
 
-	__builtin_prefetch(cpg_bucket(store, part, place.bucket[0]));
-	__builtin_prefetch(cpg_bucket(store, part, place.bucket[1]));
-	__builtin_prefetch(&store->guard->cell[cpg_cell_key(store->guard, key->hash)]);
-
+	prefetch_buckets(store, part, &place);
 	for (int b = 0; b < 2; b++)
 	{
 		if (!scan_bucket(store, part, cpg_bucket(store, part, place.bucket[b]),
@@ -369,6 +389,20 @@ get(CpgSharedStore *store, const CpgKey *key, int64 now, bool with_datum, CpgVal
 			break;
 	}
 	return get_locked(store, part, key, now, with_datum, LW_SHARED, value);
+}
+
+/*
+ * Have what a following call for this key reads first under way, while the
+ * caller still does something else, such as read the clock.
+ */
+void
+cpg_store_prefetch(CpgSharedStore *store, const CpgKey *key)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	CpgPlace	place = cpg_index_place(part, key->hash);
+
+	prefetch_buckets(store, part, &place);
+	__builtin_prefetch(&store->guard->cell[cpg_cell_key(store->guard, key->hash)]);
 }
 
 /*

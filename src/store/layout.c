@@ -113,6 +113,7 @@ init_partition(CpgSharedStore *store, int number)
 	cpg_ghost_init(&part->ghost, CPG_AT(store, part->ghost_offset, uint32), layout.ghost_sets);
 	cpg_arena_init(&part->arena, cpg_arena_base(store, part),
 				   store->partition_stride - layout.arena);
+	part->arena_size = part->arena.size;
 	part->headroom = part->arena.size / HEADROOM_SHARE;
 	part->dead_seen = pg_atomic_read_u64(&store->guard->seq);
 }

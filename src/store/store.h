@@ -219,6 +219,7 @@ extern void cpg_key_init(CpgKey *key, const CpgSharedStore *store, uint16 ns,
 						 const char *data, Size len);
 
 /* get.c */
+extern void cpg_store_prefetch(CpgSharedStore *store, const CpgKey *key);
 extern CpgResult cpg_store_get(CpgSharedStore *store, const CpgKey *key, int64 now,
 							   CpgValue *value);
 extern CpgResult cpg_store_peek(CpgSharedStore *store, const CpgKey *key, int64 now,

@@ -141,7 +141,11 @@ typedef struct CpgPartitionUse
 	uint32		entries;
 } CpgPartitionUse;
 
-/* Protected by lock, but for what optimistic readers read in buckets and arena. */
+/*
+ * Protected by lock, but for what optimistic readers read in buckets and arena.
+ * What is constant has a cache line of its own: every read needs it, and
+ * writers would keep taking it away.
+ */
 typedef struct CpgSharedPartition
 {
 	LWLockPadded lock;
@@ -149,12 +153,13 @@ typedef struct CpgSharedPartition
 	uint32		nbuckets;
 	int			number;
 	CpgEviction eviction;
+	uint32		entries_max;	/* beyond, the index would overflow often */
 	Size		buckets_offset; /* from the store's start */
 	Size		ghost_offset;
 	Size		use_offset;
 	Size		arena_offset;
+	Size		arena_size;
 	Size		headroom;
-	uint32		entries_max;	/* beyond, the index would overflow often */
 	/* changing */
 	uint32		entries;
 	CpgQueue	small;
@@ -169,6 +174,9 @@ typedef struct CpgSharedPartition
 	CpgGhost	ghost;
 	CpgArena	arena;
 } CpgSharedPartition;
+
+StaticAssertDecl(offsetof(CpgSharedPartition, entries) % 64 == 0 || SIZEOF_SIZE_T != 8,
+				 "constant fields fill a cache line");
 
 struct CpgSharedStore
 {
