@@ -5,7 +5,10 @@
  *
  * The store knows a namespace by a small number, which is also the number of
  * its cell in the guard.  A number is given to (database, name) at the first
- * use and taken back when the namespace or the database is gone.
+ * use and taken back when the namespace or the database is gone.  A namespace
+ * dropped and made again has another identity, with which the number gets a
+ * new generation, so that nothing of the old one is seen: a session that still
+ * had the old one in its copy may have used it after the drop.
  *
  *-------------------------------------------------------------------------
  */
@@ -22,6 +25,7 @@ typedef struct CpgSharedNamespace
 	Oid			database;		/* InvalidOid: number is free */
 	volatile uint32 generation; /* moves when the number gets another meaning */
 	bool		bounded;
+	uint64		identity;		/* of the catalog row, see policy/catalog.c */
 	char		name[CPG_NAMESPACE_NAME_SIZE];
 } CpgSharedNamespace;
 
@@ -34,7 +38,8 @@ typedef struct CpgSharedRegistry
 
 extern Size cpg_registry_size(uint32 max_namespaces);
 extern void cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranche);
-extern int	cpg_registry_attach(const char *name, bool bounded, uint32 *generation);
+extern int	cpg_registry_attach(const char *name, uint64 identity, bool bounded,
+								uint32 *generation);
 extern void cpg_registry_release(const char *name);
 extern void cpg_registry_clear_database(void);
 
