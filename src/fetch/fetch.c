@@ -22,12 +22,28 @@
 #include "compat.h"
 #include "fetch/fetch.h"
 #include "inval/inval.h"
+#include "miscadmin.h"
 #include "policy/key.h"
 #include "shmem.h"
 #include "stats/stats.h"
 #include "value/value.h"
 
 #define MAY_PUBLISH CPG_NCOUNTERS
+
+/*
+ * The key of a fetch.  Its query ran, or would run, as the current role: what
+ * it sees is not for others, whatever the scope of the namespace.
+ */
+static CpgNamespace *
+fetch_key(const CpgFetch *fetch, uint64 fingerprint, CpgKey *key)
+{
+	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, key);
+
+	key->role = GetUserId();
+	key->fingerprint = fingerprint;
+	key->any_fingerprint = false;
+	return ns;
+}
 
 /* Why what this transaction loads must not be kept, or MAY_PUBLISH. */
 static CpgCounter
@@ -78,11 +94,9 @@ publish(const CpgFetch *fetch, const CpgLoaded *loaded, uint64 fingerprint, uint
 
 	record.op = CPG_WRITE_PUT;
 	record.mode = CPG_PUT_FILL;
-	record.ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &record.key);
+	record.ns = fetch_key(fetch, fingerprint, &record.key);
 	if (record.ns->number < 0)
 		return;
-	record.key.fingerprint = fingerprint;
-	record.key.any_fingerprint = false;
 	record.now = cpg_clock_now();
 	fill_item(fetch, loaded, record.ns, &info, stamp, record.now, &record.item);
 	(void) cpg_inval_write(&record);
@@ -122,14 +136,13 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 {
 	CpgValue	value = {.buffer = NULL};
 	CpgKey		key;
-	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &key);
+	uint64		fingerprint = cpg_fetch_fingerprint(fetch);
+	CpgNamespace *ns = fetch_key(fetch, fingerprint, &key);
 	CpgResult	result;
 
 	if (ns->number < 0)
 		return load(fetch, ns, 0, isnull);
 
-	key.fingerprint = cpg_fetch_fingerprint(fetch);
-	key.any_fingerprint = false;
 	result = cpg_store_get(cpg_store, &key, cpg_clock_now(), &value);
 	if (result == CPG_HIT)
 	{
@@ -138,5 +151,5 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 		return value.datum;
 	}
 	cpg_stats_add(ns->number, cpg_stats_miss(result), 1);
-	return load(fetch, ns, key.fingerprint, isnull);
+	return load(fetch, ns, fingerprint, isnull);
 }
