@@ -31,6 +31,17 @@ count_put(int number, CpgPutResult result)
 	}
 }
 
+/*
+ * What a set could not store must not leave the value before it readable.  A
+ * fill is no newer truth than what is there.
+ */
+static void
+forget_present(const CpgWrite *record, CpgPutResult result)
+{
+	if ((result == CPG_PUT_TOO_LARGE || result == CPG_PUT_NO_ROOM) && record->mode != CPG_PUT_FILL)
+		(void) cpg_store_delete(cpg_store, &record->key, record->now);
+}
+
 /* Apply a record and count it. */
 CpgWritten
 cpg_inval_write(const CpgWrite *record)
@@ -42,6 +53,7 @@ cpg_inval_write(const CpgWrite *record)
 		case CPG_WRITE_PUT:
 			written.put = cpg_store_put(cpg_store, &record->key, &record->item,
 										record->mode, record->now);
+			forget_present(record, written.put);
 			count_put(record->ns->number, written.put);
 			break;
 		case CPG_WRITE_DELETE:
