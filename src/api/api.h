@@ -12,12 +12,14 @@
 #include "funcapi.h"
 #include "policy/key.h"
 #include "policy/ttl.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 #include "value/value.h"
 
 extern Oid	cpg_argument_type(FunctionCallInfo fcinfo, int argument);
 extern CpgTypeInfo *cpg_call_site_type(FunctionCallInfo fcinfo, Oid typid);
 extern int64 cpg_optional_ttl(FunctionCallInfo fcinfo, int argument);
+extern int	cpg_array_elements(ArrayType *array, const char *what, Datum **elements, bool **nulls);
 extern text *cpg_key_argument(FunctionCallInfo fcinfo, int argument);
 
 #endif							/* CPG_API_API_H */

@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "shmem.h"
 #include "stats/stats.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -88,7 +87,7 @@ get_typed(FunctionCallInfo fcinfo, Oid asked)
 	}
 	if (value.isnull)
 		PG_RETURN_NULL();
-	if (value.typid != asked)
+	if (value.typid != asked || asked >= FirstNormalObjectId)
 		convert(fcinfo, &value, asked);
 	PG_RETURN_DATUM(value.datum);
 }
@@ -145,8 +144,7 @@ cachepg_cache_get_many(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT,
-					  &keys, &nulls, &count);
+	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(0), "keys", &keys, &nulls);
 	per_key = AllocSetContextCreate(CurrentMemoryContext, "cache_get_many",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(per_key);
@@ -162,18 +160,25 @@ cachepg_cache_get_many(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Look at a key without using it. */
+/*
+ * Look at a key without using it.  That another role has a value there is for
+ * administrators to know; to others the key is absent.
+ */
 static CpgResult
 peek(const text *text_key, int64 now, CpgValue *value, bool *cached)
 {
 	CpgKey		key;
 	CpgNamespace *ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &key);
+	CpgResult	result;
 
 	memset(value, 0, sizeof(*value));
 	*cached = ns->number >= 0;
 	if (!*cached)
 		return CPG_MISS_ABSENT;
-	return cpg_store_peek(cpg_store, &key, now, value);
+	result = cpg_store_peek(cpg_store, &key, now, value);
+	if (result == CPG_MISS_OTHER_ROLE && !(cpg_namespace_privileges(ns) & CPG_PRIVILEGE_ADMIN))
+		return CPG_MISS_ABSENT;
+	return result;
 }
 
 Datum
@@ -197,7 +202,8 @@ cachepg_cache_ttl(PG_FUNCTION_ARGS)
 	bool		cached;
 
 	cpg_require_preload();
-	if (PG_ARGISNULL(0) || peek(PG_GETARG_TEXT_PP(0), now, &value, &cached) != CPG_HIT)
+	if (PG_ARGISNULL(0) || peek(PG_GETARG_TEXT_PP(0), now, &value, &cached) != CPG_HIT ||
+		!cpg_value_current(&value))
 		PG_RETURN_NULL();
 	PG_RETURN_INTERVAL_P(cpg_ttl_to_interval(value.expiry - now));
 }
