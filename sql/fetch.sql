@@ -133,6 +133,9 @@ SELECT cache_get('f:v', NULL::jsonb), (SELECT why FROM cache_entry('f:v'));
 -- the reason of a miss beside another's value
 SELECT cache_fetch('f:v', 'SELECT load(3)');
 SELECT reason FROM cache_misses_by_reason WHERE namespace = 'f' AND reason = 'loader_changed';
+-- the newest is the one written last, whatever the lifetimes
+SELECT cache_fetch('f:n', 'SELECT 1', ROW(), '3600.7 days'), cache_set('f:n', 'set'), cache_get('f:n');
+SELECT cache_fetch('f:n', 'SELECT 2', ROW(), '3600.7 days'), cache_get('f:n'), cache_set('f:n', 'set again'), cache_get('f:n');
 -- neither set nor fetch takes the other's place
 SELECT cache_set('f:w', 1), cache_fetch('f:w', 'SELECT load(2)');
 SELECT cache_fetch('f:w', 'SELECT load(2)'), cache_delete('f:w');

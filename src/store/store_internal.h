@@ -91,7 +91,9 @@ typedef struct CpgSharedEntry
 	uint32		value_len;
 	uint16		key_len:10,
 				queue:2,
-				home:1;			/* lies where the key's hash points */
+				home:1,			/* lies where the key's hash points */
+				latest:1;		/* of its role's variants, the one written
+								 * last */
 	uint8		ncells;
 	uint8		flags;
 } CpgSharedEntry;
