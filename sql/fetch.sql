@@ -57,6 +57,12 @@ SELECT cache_fetch('f:a2', 'SELECT pg_typeof($1) AS a, pg_typeof($2) AS b, $3 + 
 SELECT cache_fetch('f:a2', 'SELECT pg_typeof($1 + 1) AS a, $2 || ''x'' AS b, $3::date AS c, $4 = ANY ($5::int[]) AS d', ARRAY['1', 'y', '2026-01-02', '3', '{2,3}']);
 SELECT cache_fetch('f:a2', 'SELECT $1::items', ROW(ROW(5, 'five', 0)::items)), cache_fetch('f:a2', 'SELECT $1', ROW(ARRAY[1, 2])),
 	   cache_fetch('f:a2', 'SELECT ($1).name', ROW((SELECT i FROM items i WHERE id = 1)));
+-- a row of a table with dropped columns has the others as arguments
+CREATE TABLE columns (a int, gone text, b int);
+INSERT INTO columns VALUES (1, 'x', 2);
+ALTER TABLE columns DROP gone, ADD c text DEFAULT 'added';
+SELECT cache_fetch('f:a2', 'SELECT $1 AS a, $2 AS b, $3 AS c', col) FROM columns col;
+DROP TABLE columns;
 -- text that looks like SQL stays text
 SELECT cache_fetch('f:a3', 'SELECT $1::text', ROW($$'; DROP TABLE items; --$$)), cache_fetch('f:a3', 'SELECT $1::text', ARRAY[$$x' OR 'a'='a$$]);
 -- NULLs, also in place of all arguments; empty ones

@@ -55,7 +55,10 @@ refuse_record(Oid type)
 				 errhint("Cast it to a named composite type, or pass its columns.")));
 }
 
-/* Arguments from the columns of a record (palloc'd; values may point into it). */
+/*
+ * Arguments from the columns of a record, dropped ones not counted (palloc'd;
+ * values may point into it).
+ */
 void
 cpg_args_from_record(Datum record, CpgArgs *args)
 {
@@ -71,14 +74,19 @@ cpg_args_from_record(Datum record, CpgArgs *args)
 	tuple.t_data = header;
 	heap_deform_tuple(&tuple, desc, args->values, args->nulls);
 
+	args->count = 0;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
+		int			n;
 
+		if (att->attisdropped)
+			continue;
 		refuse_record(att->atttypid);
-		args->types[i] = att->atttypid == UNKNOWNOID ? InvalidOid : att->atttypid;
-		if (!args->nulls[i])
-			args->values[i] = flat_value(args->values[i], att);
+		n = args->count++;
+		args->types[n] = att->atttypid == UNKNOWNOID ? InvalidOid : att->atttypid;
+		args->nulls[n] = args->nulls[i];
+		args->values[n] = args->nulls[i] ? (Datum) 0 : flat_value(args->values[i], att);
 	}
 	ReleaseTupleDesc(desc);
 }
