@@ -15,10 +15,13 @@ CREATE TABLE cachepg_namespace
 	scope			text,
 	max_entries		bigint,
 	max_bytes		bigint,
-	consistency		text
+	consistency		text,
+	id				uuid NOT NULL DEFAULT gen_random_uuid()
 );
 COMMENT ON TABLE cachepg_namespace IS
 'Policy of each cache namespace; NULL means the built-in default. Change it with cache_namespace_create, _alter and _drop.';
+COMMENT ON COLUMN cachepg_namespace.id IS
+'Tells a namespace from an earlier one of the same name, whose entries it must not see';
 REVOKE ALL ON cachepg_namespace FROM PUBLIC;
 
 CREATE TABLE cachepg_namespace_acl
@@ -45,6 +48,9 @@ CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON cachepg_namespace EXECUTE FUNCTION cachepg_catalog_changed();
 CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON cachepg_namespace_acl EXECUTE FUNCTION cachepg_catalog_changed();
+-- also where session_replication_role suppresses ordinary triggers
+ALTER TABLE cachepg_namespace ENABLE ALWAYS TRIGGER cachepg_changed;
+ALTER TABLE cachepg_namespace_acl ENABLE ALWAYS TRIGGER cachepg_changed;
 
 -- ---------------------------------------------------------------------
 -- Plain cache

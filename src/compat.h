@@ -26,6 +26,13 @@
 #define CPG_MY_PROC_NUMBER	(MyProc ? MyProc->pgprocno : 0)
 #endif
 
+/* Infinite intervals exist from 17 on. */
+#if PG_VERSION_NUM >= 170000
+#define CPG_INTERVAL_IS_INFINITE(interval)	INTERVAL_NOT_FINITE(interval)
+#else
+#define CPG_INTERVAL_IS_INFINITE(interval)	false
+#endif
+
 /* Wait events have names of their own from 17 on. */
 #if PG_VERSION_NUM >= 170000
 #define CPG_WAIT_EVENT_NEW(name)	WaitEventExtensionNew(name)

@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "cachepg.h"
 #include "error.h"
+#include "utils/lsyscache.h"
 
 /* The type that a polymorphic argument has in this call. */
 Oid
@@ -52,6 +53,26 @@ cpg_optional_ttl(FunctionCallInfo fcinfo, int argument)
 	if (PG_ARGISNULL(argument))
 		return 0;
 	return cpg_ttl_from_interval(PG_GETARG_INTERVAL_P(argument), "ttl");
+}
+
+/*
+ * The elements of an array argument and their number; of more than one
+ * dimension it is refused under the name what.
+ */
+int
+cpg_array_elements(ArrayType *array, const char *what, Datum **elements, bool **nulls)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	int16		typlen;
+	bool		typbyval;
+	char		typalign;
+	int			count;
+
+	if (ARR_NDIM(array) > 1)
+		cpg_error_bad_argument("%s must be a one-dimensional array", what);
+	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+	deconstruct_array(array, type, typlen, typbyval, typalign, elements, nulls, &count);
+	return count;
 }
 
 /* A key argument of a function that writes: not NULL. */

@@ -13,6 +13,7 @@
 #include "inval/deps.h"
 #include "policy/key.h"
 #include "policy/ttl.h"
+#include "utils/array.h"
 #include "utils/timestamp.h"
 #include "value/value.h"
 
@@ -30,6 +31,7 @@ typedef struct CpgTags
 
 extern void cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags);
 extern CpgRead cpg_peek_key(const text *text_key, int64 now, CpgValue *value);
+extern int	cpg_array_elements(ArrayType *array, const char *what, Datum **elements, bool **nulls);
 extern text *cpg_key_argument(FunctionCallInfo fcinfo, int argument);
 
 #endif							/* CPG_API_API_H */

@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "shmem.h"
 #include "stats/stats.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -89,7 +88,7 @@ get_typed(FunctionCallInfo fcinfo, Oid asked)
 	}
 	if (value.isnull)
 		PG_RETURN_NULL();
-	if (value.typid != asked)
+	if (value.typid != asked || asked >= FirstNormalObjectId)
 		convert(fcinfo, &value, asked);
 	PG_RETURN_DATUM(value.datum);
 }
@@ -146,8 +145,7 @@ cachepg_cache_get_many(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT,
-					  &keys, &nulls, &count);
+	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(0), "keys", &keys, &nulls);
 	per_key = AllocSetContextCreate(CurrentMemoryContext, "cache_get_many",
 									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(per_key);
@@ -163,7 +161,11 @@ cachepg_cache_get_many(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Look at a key without using it; *value has room for what it is to show. */
+/*
+ * Look at a key without using it; *value has room for what it is to show.  That
+ * another role has a value there is for administrators to know; to others the
+ * key is absent.
+ */
 CpgRead
 cpg_peek_key(const text *text_key, int64 now, CpgValue *value)
 {
@@ -180,6 +182,8 @@ cpg_peek_key(const text *text_key, int64 now, CpgValue *value)
 		read.hit = false;
 		read.why = CPG_COUNT_TYPE_CHANGED;
 	}
+	if (read.why == CPG_COUNT_OTHER_ROLE && !(cpg_namespace_privileges(ns) & CPG_PRIVILEGE_ADMIN))
+		read.why = CPG_COUNT_ABSENT;
 	return read;
 }
 

@@ -29,13 +29,16 @@ cachepg_cache_delete(PG_FUNCTION_ARGS)
 {
 	text	   *key = cpg_key_argument(fcinfo, 0);
 	CpgWrite	record;
+	bool		found;
 
 	record.op = CPG_WRITE_INVALIDATE;
 	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE, &record.key);
 	if (record.ns->number < 0)
 		PG_RETURN_BOOL(false);
 	record.now = cpg_clock_now();
-	PG_RETURN_BOOL(cpg_inval_write(&record).found);
+	found = cpg_inval_write(&record).found;
+	/* what is there is for those to know who may read it */
+	PG_RETURN_BOOL(found && (cpg_namespace_privileges(record.ns) & CPG_PRIVILEGE_READ));
 }
 
 /* Invalidate or expire argument 0. */

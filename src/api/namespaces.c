@@ -231,8 +231,7 @@ parse_reset(FunctionCallInfo fcinfo, int argument, bool *reset)
 	memset(reset, false, NOPTIONS * sizeof(bool));
 	if (PG_ARGISNULL(argument))
 		return;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), TEXTOID, -1, false, TYPALIGN_INT,
-					  &names, &nulls, &count);
+	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(argument), "reset", &names, &nulls);
 	for (int n = 0; n < count; n++)
 	{
 		char	   *name = nulls[n] ? "" : TextDatumGetCString(names[n]);
@@ -344,7 +343,7 @@ grant_params(FunctionCallInfo fcinfo, Statement *statement)
 		cpg_error_null_argument("role and privilege");
 	role = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	privilege = cpg_privilege_parse(text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	roleid = pg_strcasecmp(role, "public") == 0 ? ACL_ID_PUBLIC : get_role_oid(role, false);
+	roleid = strcmp(role, "public") == 0 ? ACL_ID_PUBLIC : get_role_oid(role, false);
 	cpg_namespace_require(cpg_namespace_get(name), CPG_PRIVILEGE_ADMIN);
 
 	memset(statement, 0, sizeof(*statement));

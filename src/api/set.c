@@ -14,8 +14,6 @@
 #include "inval/inval.h"
 #include "miscadmin.h"
 #include "shmem.h"
-#include "utils/array.h"
-#include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(cachepg_cache_set);
 PG_FUNCTION_INFO_V1(cachepg_cache_set_text);
@@ -24,6 +22,20 @@ PG_FUNCTION_INFO_V1(cachepg_cache_add_text);
 PG_FUNCTION_INFO_V1(cachepg_cache_replace);
 PG_FUNCTION_INFO_V1(cachepg_cache_replace_text);
 PG_FUNCTION_INFO_V1(cachepg_cache_set_many);
+
+/*
+ * Whether what the key holds is of a type that has changed since, which is a
+ * miss to readers.
+ */
+static bool
+holds_changed_type(const CpgWrite *record)
+{
+	CpgValue	value;
+
+	memset(&value, 0, sizeof(value));
+	return cpg_inval_peek(record->ns, &record->key, record->now, &value).hit &&
+		!cpg_value_current(&value);
+}
 
 /* Write one value; false if the mode refused it or it could not be kept. */
 static bool
@@ -42,6 +54,12 @@ put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, con
 		return false;
 
 	record.now = cpg_clock_now();
+	if (mode != CPG_PUT_SET && holds_changed_type(&record))
+	{
+		if (mode == CPG_PUT_REPLACE)
+			return false;
+		record.mode = CPG_PUT_SET;
+	}
 	record.item.stamp = cpg_guard_stamp(cpg_guard);
 	record.item.created = record.now;
 	record.item.expiry = cpg_namespace_expiry(record.ns, ttl, record.now);
@@ -106,21 +124,6 @@ cachepg_cache_replace_text(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(put_arguments(fcinfo, TEXTOID, CPG_PUT_REPLACE));
 }
 
-/* The elements of an array argument and their number. */
-static int
-elements_of(ArrayType *array, Datum **elements, bool **nulls)
-{
-	Oid			type = ARR_ELEMTYPE(array);
-	int16		typlen;
-	bool		typbyval;
-	char		typalign;
-	int			count;
-
-	get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
-	deconstruct_array(array, type, typlen, typbyval, typalign, elements, nulls, &count);
-	return count;
-}
-
 Datum
 cachepg_cache_set_many(PG_FUNCTION_ARGS)
 {
@@ -137,8 +140,8 @@ cachepg_cache_set_many(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		cpg_error_null_argument("array of keys or values");
 	ttl = cpg_optional_ttl(fcinfo, 2);
-	count = elements_of(PG_GETARG_ARRAYTYPE_P(0), &keys, &null_keys);
-	if (elements_of(PG_GETARG_ARRAYTYPE_P(1), &values, &null_values) != count)
+	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(0), "keys", &keys, &null_keys);
+	if (cpg_array_elements(PG_GETARG_ARRAYTYPE_P(1), "vals", &values, &null_values) != count)
 		cpg_error_bad_argument("cache_set_many needs as many values as keys");
 
 	type = cpg_call_site_type(fcinfo, ARR_ELEMTYPE(PG_GETARG_ARRAYTYPE_P(1)));

@@ -13,11 +13,9 @@
 
 #include "api/api.h"
 #include "cachepg.h"
-#include "catalog/pg_type.h"
 #include "compat.h"
 #include "error.h"
 #include "shmem.h"
-#include "utils/array.h"
 
 PG_FUNCTION_INFO_V1(cachepg_cache_invalidate_tag);
 PG_FUNCTION_INFO_V1(cachepg_cache_expire_tag);
@@ -57,8 +55,7 @@ cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags)
 	tags->notes.data = NULL;
 	if (PG_ARGISNULL(argument))
 		return;
-	deconstruct_array(PG_GETARG_ARRAYTYPE_P(argument), TEXTOID, -1, false, TYPALIGN_INT,
-					  &elements, &nulls, &count);
+	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(argument), "tags", &elements, &nulls);
 	if (count > CPG_TAGS_MAX)
 		cpg_error_bad_argument("too many tags: %d, the limit is %d", count, CPG_TAGS_MAX);
 	initStringInfo(&tags->notes);

@@ -229,8 +229,15 @@ cachepg_entries(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < count; i++)
 		{
-			CpgNamespace *ns = cpg_namespace_by_number(batch[i].ns);
+			CpgNamespace *ns;
 
+			/*
+			 * may be of an earlier namespace with that number, so not for
+			 * these eyes
+			 */
+			if (batch[i].state == CPG_MISS_INVALIDATED_NAMESPACE)
+				continue;
+			ns = cpg_namespace_by_number(batch[i].ns);
 			if (may_see(ns, batch[i].role))
 				emit_entry(fcinfo, ns, &batch[i], now);
 		}
@@ -324,12 +331,19 @@ cachepg_misses_by_reason(PG_FUNCTION_ARGS)
 	for (int i = 0; i < count; i++)
 	{
 		CpgNamespace *ns = &spaces[i];
+		uint8		privileges = cpg_namespace_privileges(ns);
 		uint64		counts[CPG_NCOUNTERS];
 		Row			row = {0};
 
-		if (cpg_namespace_privileges(ns) == 0 || !cpg_namespace_attach(ns))
+		if (privileges == 0 || !cpg_namespace_attach(ns))
 			continue;
 		cpg_stats_read(ns->number, counts);
+		if (!(privileges & CPG_PRIVILEGE_ADMIN))
+		{
+			/* whether other roles have a value is none of their business */
+			counts[CPG_COUNT_ABSENT] += counts[CPG_COUNT_OTHER_ROLE];
+			counts[CPG_COUNT_OTHER_ROLE] = 0;
+		}
 		for (int c = 0; c < CPG_NCOUNTERS; c++)
 		{
 			if (cpg_stats_reason(c) == NULL || counts[c] == 0)

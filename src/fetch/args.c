@@ -44,7 +44,21 @@ flat_value(Datum value, Form_pg_attribute att)
 	return value;
 }
 
-/* Arguments from the columns of a record (palloc'd; values may point into it). */
+/* Anonymous records mean something to one session only, fingerprints to all. */
+static void
+refuse_record(Oid type)
+{
+	if (type == RECORDOID || type == RECORDARRAYOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot bind an anonymous record as a query argument"),
+				 errhint("Cast it to a named composite type, or pass its columns.")));
+}
+
+/*
+ * Arguments from the columns of a record, dropped ones not counted (palloc'd;
+ * values may point into it).
+ */
 void
 cpg_args_from_record(Datum record, CpgArgs *args)
 {
@@ -60,13 +74,19 @@ cpg_args_from_record(Datum record, CpgArgs *args)
 	tuple.t_data = header;
 	heap_deform_tuple(&tuple, desc, args->values, args->nulls);
 
+	args->count = 0;
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
+		int			n;
 
-		args->types[i] = att->atttypid == UNKNOWNOID ? InvalidOid : att->atttypid;
-		if (!args->nulls[i])
-			args->values[i] = flat_value(args->values[i], att);
+		if (att->attisdropped)
+			continue;
+		refuse_record(att->atttypid);
+		n = args->count++;
+		args->types[n] = att->atttypid == UNKNOWNOID ? InvalidOid : att->atttypid;
+		args->nulls[n] = args->nulls[i];
+		args->values[n] = args->nulls[i] ? (Datum) 0 : flat_value(args->values[i], att);
 	}
 	ReleaseTupleDesc(desc);
 }
@@ -150,6 +170,46 @@ parse_one(const char *query)
 	return linitial_node(RawStmt, statements);
 }
 
+/* Let an error point into the query, not into the statement that called us. */
+static void
+point_into_query(void *arg)
+{
+	const char *query = arg;
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(query);
+	}
+	else
+		errcontext("SQL statement \"%s\"", query);
+}
+
+/* Read the texts among the arguments as values of the types inferred. */
+static void
+read_texts(CpgArgs *args, const Oid *types)
+{
+	for (int i = 0; i < args->count; i++)
+	{
+		Oid			input;
+		Oid			ioparam;
+
+		if (OidIsValid(args->types[i]))
+			continue;
+		args->types[i] = types[i];
+		if (!OidIsValid(types[i]) || types[i] == UNKNOWNOID)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+					 errmsg("could not determine data type of parameter $%d", i + 1)));
+		getTypeInputInfo(types[i], &input, &ioparam);
+		args->values[i] = OidInputFunctionCall(input,
+											   args->nulls[i] ? NULL : DatumGetCString(args->values[i]),
+											   ioparam, -1);
+	}
+}
+
 /*
  * Give each argument the type of its parameter in the query: read texts by the
  * input function of the type that the query infers.  A wrong number of them is
@@ -162,6 +222,12 @@ cpg_args_bind(const char *query, CpgArgs *args)
 	Oid		   *types = palloc(Max(count, 1) * sizeof(Oid));
 	int			highest = 0;
 	Query	   *analyzed;
+	ErrorContextCallback callback;
+
+	callback.callback = point_into_query;
+	callback.arg = unconstify(char *, query);
+	callback.previous = error_context_stack;
+	error_context_stack = &callback;
 
 	memcpy(types, args->types, count * sizeof(Oid));
 	analyzed = parse_analyze_varparams(parse_one(query), query, &types, &count, NULL);
@@ -169,21 +235,10 @@ cpg_args_bind(const char *query, CpgArgs *args)
 	if (highest != args->count)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the query of cache_fetch takes %d arguments, but %d were given",
-						highest, args->count),
+				 errmsg("wrong number of arguments for the query of cache_fetch"),
+				 errdetail("It takes %d; given were %d.", highest, args->count),
 				 errhint("Pass them as args => ROW(...) or args => ARRAY['...'], one for each of $1, $2, ...")));
+	read_texts(args, types);
 
-	for (int i = 0; i < args->count; i++)
-	{
-		Oid			input;
-		Oid			ioparam;
-
-		if (OidIsValid(args->types[i]))
-			continue;
-		args->types[i] = types[i];
-		getTypeInputInfo(types[i], &input, &ioparam);
-		args->values[i] = OidInputFunctionCall(input,
-											   args->nulls[i] ? NULL : DatumGetCString(args->values[i]),
-											   ioparam, -1);
-	}
+	error_context_stack = callback.previous;
 }

@@ -47,6 +47,21 @@ typedef struct Flight
 	CpgLoaded	loaded;
 } Flight;
 
+/*
+ * The key of a fetch.  Its query ran, or would run, as the current role: what
+ * it sees is not for others, whatever the scope of the namespace.
+ */
+static CpgNamespace *
+fetch_key(const CpgFetch *fetch, uint64 fingerprint, CpgKey *key)
+{
+	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, key);
+
+	key->role = GetUserId();
+	key->fingerprint = fingerprint;
+	key->any_fingerprint = false;
+	return ns;
+}
+
 /* Why what this transaction loads must not be kept, or MAY_PUBLISH. */
 static CpgCounter
 reason_of_transaction(CpgNamespace *ns, bool ttl_only)
@@ -218,14 +233,13 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 {
 	CpgValue	value = {.buffer = NULL};
 	CpgKey		key;
-	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &key);
+	uint64		fingerprint = cpg_fetch_fingerprint(fetch);
+	CpgNamespace *ns = fetch_key(fetch, fingerprint, &key);
 	CpgRead		read;
 
 	if (ns->number < 0)
 		return load(fetch, ns, 0, isnull);
 
-	key.fingerprint = cpg_fetch_fingerprint(fetch);
-	key.any_fingerprint = false;
 	read = cpg_inval_get(ns, &key, cpg_clock_now(), &value);
 	if (read.hit && !value.stale)
 	{
@@ -234,5 +248,5 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 		return value.datum;
 	}
 	cpg_stats_add(ns->number, read.hit ? CPG_COUNT_EXPIRED : read.why, 1);
-	return load(fetch, ns, key.fingerprint, isnull);
+	return load(fetch, ns, fingerprint, isnull);
 }

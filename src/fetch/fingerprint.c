@@ -21,7 +21,8 @@
 #include "utils/bytea.h"
 #include "utils/float.h"
 
-#define SEARCH_PATH_MAX 64
+/* Longer paths cost an allocation. */
+#define SOME_SCHEMAS 16
 
 static uint64
 hash_string(const char *string, uint64 seed)
@@ -32,11 +33,19 @@ hash_string(const char *string, uint64 seed)
 static uint64
 hash_search_path(uint64 hash)
 {
-	Oid			path[SEARCH_PATH_MAX];
-	int			count = fetch_search_path_array(path, SEARCH_PATH_MAX);
+	Oid			some[SOME_SCHEMAS];
+	Oid		   *path = some;
+	int			count = fetch_search_path_array(path, SOME_SCHEMAS);
 
-	for (int i = 0; i < Min(count, SEARCH_PATH_MAX); i++)
+	if (count > SOME_SCHEMAS)
+	{
+		path = palloc(count * sizeof(Oid));
+		count = Min(fetch_search_path_array(path, count), count);
+	}
+	for (int i = 0; i < count; i++)
 		hash = cpg_hash_combine(hash, path[i]);
+	if (path != some)
+		pfree(path);
 	return hash;
 }
 

@@ -28,8 +28,9 @@ check_result(int code)
 {
 	if (code < 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INTERNAL_ERROR),
-				 errmsg("query of cache_fetch failed: %s", SPI_result_code_string(code))));
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the query of cache_fetch must not be a statement of this kind"),
+				 errdetail("SPI_execute_with_args returned %s.", SPI_result_code_string(code))));
 	if (SPI_tuptable == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

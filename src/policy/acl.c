@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "policy/namespace.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
 
@@ -113,8 +114,9 @@ cpg_namespace_require(CpgNamespace *ns, uint8 any_of)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for cache namespace \"%s\"", ns->name),
 			 errdetail("The current role needs the privilege \"%s\".", wanted),
-			 errhint("Its owner can grant it: SELECT cache_namespace_grant('%s', '%s', '%s');",
-					 ns->name, GetUserNameFromId(GetUserId(), false), wanted)));
+			 errhint("Its owner can grant it: SELECT cache_namespace_grant(%s, %s, '%s');",
+					 quote_literal_cstr(ns->name),
+					 quote_literal_cstr(GetUserNameFromId(GetUserId(), false)), wanted)));
 }
 
 /* Name of one privilege. */

@@ -16,6 +16,7 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_extension.h"
 #include "cachepg.h"
+#include "common/hashfn.h"
 #include "policy/namespace.h"
 #include "policy/ttl.h"
 #include "utils/builtins.h"
@@ -23,13 +24,15 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
+#include "utils/uuid.h"
 
 /* Columns of cachepg_namespace. */
 enum
 {
 	COL_NAME = 1, COL_OWNER, COL_TTL, COL_NEGATIVE_TTL, COL_JITTER, COL_SCOPE,
-	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, NCOLS = COL_CONSISTENCY
+	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, COL_ID, COL_END
 };
+#define NCOLUMNS (COL_END - 1)
 
 /* Columns of cachepg_namespace_acl. */
 enum
@@ -105,15 +108,16 @@ set_defaults(CpgNamespace *ns, const char *name, Oid owner)
 static void
 read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc)
 {
-	Datum		values[NCOLS];
-	bool		nulls[NCOLS];
+	Datum		values[NCOLUMNS];
+	bool		nulls[NCOLUMNS];
 	char	   *name;
 
-	for (int i = 0; i < NCOLS; i++)
+	for (int i = 0; i < NCOLUMNS; i++)
 		values[i] = heap_getattr(tuple, i + 1, desc, &nulls[i]);
 
 	name = TextDatumGetCString(values[COL_NAME - 1]);
 	set_defaults(ns, name, DatumGetObjectId(values[COL_OWNER - 1]));
+	ns->identity = hash_bytes_extended(DatumGetUUIDP(values[COL_ID - 1])->data, UUID_LEN, tuple->t_tableOid);
 	if (!nulls[COL_TTL - 1])
 		ns->ttl = cpg_ttl_from_interval(DatumGetIntervalP(values[COL_TTL - 1]), "ttl");
 	if (!nulls[COL_NEGATIVE_TTL - 1])
@@ -192,6 +196,7 @@ cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count)
 	HeapTuple	tuple;
 
 	set_defaults(&list[0], CPG_DEFAULT_NAMESPACE, catalog->owner);
+	list[0].identity = catalog->table;
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CpgNamespace ns;
@@ -199,6 +204,8 @@ cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count)
 		read_namespace(&ns, tuple, RelationGetDescr(rel));
 		if (strcmp(ns.name, CPG_DEFAULT_NAMESPACE) == 0)
 		{
+			/* the same namespace, with or without a row */
+			ns.identity = catalog->table;
 			list[0] = ns;
 			continue;
 		}

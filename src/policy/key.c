@@ -52,7 +52,9 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 
 	ns = cpg_namespace_resolve(data, len);
 	cpg_namespace_require(ns, privileges);
-	if (unlikely(!cpg_enabled || !cpg_namespace_attach(ns)))
+	/* a delete is done even by a session for which the cache is off */
+	if (unlikely(!(cpg_enabled || (privileges & CPG_PRIVILEGE_INVALIDATE)) ||
+				 !cpg_namespace_attach(ns)))
 	{
 		memset(out, 0, sizeof(*out));
 		ns->number = -1;

@@ -6,13 +6,14 @@
  *
  * The copy is void after any change of the catalog tables, which is announced
  * by a relcache invalidation (trigger cachepg_catalog_changed): by other
- * sessions' changes from their commit on, by the own ones at once, and again if
- * they are rolled back.
+ * sessions' changes from the first statement after their commit on, by the own
+ * ones at once, and again if they are rolled back.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "policy/namespace.h"
@@ -93,9 +94,28 @@ reload(void)
 	} while (!valid);
 }
 
+/*
+ * Let a statement see what was committed before it.  In a transaction that
+ * takes no lock on the way, as one that only reads the cache, nobody else
+ * would ask for invalidation messages.
+ */
+static inline void
+notice_changes(void)
+{
+	static TimestampTz noticed = 0;
+	TimestampTz statement = GetCurrentStatementStartTimestamp();
+
+	if (unlikely(statement != noticed))
+	{
+		AcceptInvalidationMessages();
+		noticed = statement;
+	}
+}
+
 static inline void
 ensure_valid(void)
 {
+	notice_changes();
 	if (unlikely(!valid || spaces == NULL))
 	{
 		valid = false;
@@ -185,7 +205,8 @@ cpg_namespace_attach(CpgNamespace *ns)
 	if (likely(ns->number >= 0 &&
 			   cpg_registry->space[ns->number].generation == ns->generation))
 		return true;
-	ns->number = cpg_registry_attach(ns->name, cpg_namespace_bounded(ns), &ns->generation);
+	ns->number = cpg_registry_attach(ns->name, ns->identity, cpg_namespace_bounded(ns),
+									 &ns->generation);
 	return ns->number >= 0;
 }
 
@@ -194,11 +215,13 @@ CpgNamespace *
 cpg_namespace_by_number(int number)
 {
 	CpgSharedNamespace copy;
+	CpgNamespace *ns;
 
 	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
 	copy = cpg_registry->space[number];
 	LWLockRelease(&cpg_registry->lock.lock);
 	if (copy.database != MyDatabaseId)
 		return NULL;
-	return cpg_namespace_find(copy.name);
+	ns = cpg_namespace_find(copy.name);
+	return ns != NULL && ns->identity == copy.identity ? ns : NULL;
 }

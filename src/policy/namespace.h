@@ -40,6 +40,7 @@ typedef struct CpgNamespace
 	char		name[CPG_NAMESPACE_NAME_SIZE];
 	uint8		name_len;
 	Oid			owner;
+	uint64		identity;		/* tells it from an earlier one of that name */
 	/* policy, defaults filled in; times in milliseconds */
 	int64		ttl;
 	int64		negative_ttl;

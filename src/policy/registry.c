@@ -17,6 +17,7 @@
 #include "miscadmin.h"
 #include "policy/registry.h"
 #include "shmem.h"
+#include "store/store.h"
 #include "utils/syscache.h"
 
 Size
@@ -79,48 +80,64 @@ find_locked(const char *name)
 	return -1;
 }
 
+/*
+ * A free number, if possible one without dead entries of its last meaning,
+ * which would count as entries of the new one until the janitor meets them.
+ */
 static int
 find_free_locked(void)
 {
+	int			second_choice = -1;
+
 	for (uint32 i = 0; i < cpg_registry->size; i++)
 	{
-		if (cpg_registry->space[i].database == InvalidOid)
+		CpgStoreUse use;
+
+		if (cpg_registry->space[i].database != InvalidOid)
+			continue;
+		cpg_store_use(cpg_store, (uint16) i, &use);
+		if (use.entries == 0)
 			return (int) i;
+		second_choice = (int) i;
 	}
-	return -1;
+	return second_choice;
 }
 
 /* Give a number a meaning (InvalidOid: none); all its entries die. */
 static void
-assign_locked(int number, Oid database, const char *name, bool bounded)
+assign_locked(int number, Oid database, const char *name, uint64 identity, bool bounded)
 {
 	CpgSharedNamespace *space = &cpg_registry->space[number];
 
 	space->generation++;
 	cpg_guard_bump(cpg_guard, (CpgCell) number);
 	space->database = database;
+	space->identity = identity;
 	space->bounded = bounded;
 	strlcpy(space->name, name, sizeof(space->name));
 }
 
 static int
-attach_locked(const char *name, bool bounded, uint32 *generation)
+attach_locked(const char *name, uint64 identity, bool bounded, uint32 *generation)
 {
 	int			database = database_locked();
 	int			number = find_locked(name);
+	bool		same = false;
 
 	if (database < 0)
 		return -1;
-	if (number < 0)
-	{
+	if (number >= 0)
+		same = cpg_registry->space[number].identity == identity &&
+			cpg_registry->space[number].bounded == bounded;
+	else
 		number = find_free_locked();
-		if (number < 0)
-			return -1;
-		assign_locked(number, MyDatabaseId, name, bounded);
+	if (number < 0)
+		return -1;
+	if (!same)
+	{
+		assign_locked(number, MyDatabaseId, name, identity, bounded);
 		*cpg_guard_database(cpg_guard, (uint16) number) = (uint16) database;
 	}
-	else if (cpg_registry->space[number].bounded != bounded)
-		assign_locked(number, MyDatabaseId, name, bounded);
 	*generation = cpg_registry->space[number].generation;
 	return number;
 }
@@ -170,7 +187,7 @@ reclaim_namespaces(void)
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
 		if (cpg_registry->space[i].database == database)
 		{
-			assign_locked((int) i, InvalidOid, "", false);
+			assign_locked((int) i, InvalidOid, "", 0, false);
 			freed = true;
 		}
 		LWLockRelease(&cpg_registry->lock.lock);
@@ -183,14 +200,14 @@ reclaim_namespaces(void)
  * holds while the generation at that number does not move.
  */
 int
-cpg_registry_attach(const char *name, bool bounded, uint32 *generation)
+cpg_registry_attach(const char *name, uint64 identity, bool bounded, uint32 *generation)
 {
 	int			number;
 
 	for (;;)
 	{
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
-		number = attach_locked(name, bounded, generation);
+		number = attach_locked(name, identity, bounded, generation);
 		LWLockRelease(&cpg_registry->lock.lock);
 		if (number >= 0)
 			return number;
@@ -226,6 +243,6 @@ cpg_registry_release(const char *name)
 	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
 	number = find_locked(name);
 	if (number >= 0)
-		assign_locked(number, InvalidOid, "", false);
+		assign_locked(number, InvalidOid, "", 0, false);
 	LWLockRelease(&cpg_registry->lock.lock);
 }

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "error.h"
 #include "policy/ttl.h"
 #include "utils/timestamp.h"
@@ -22,6 +23,8 @@ cpg_ttl_from_interval(const Interval *interval, const char *what)
 	double		days = (double) interval->month * DAYS_PER_MONTH + interval->day;
 	double		total = days * USECS_PER_DAY + (double) interval->time;
 
+	if (CPG_INTERVAL_IS_INFINITE(interval))
+		cpg_error_bad_argument("%s must be finite", what);
 	if (total <= 0)
 		cpg_error_bad_argument("%s must be greater than zero", what);
 	if (total > (double) CPG_TTL_MAX_DAYS * USECS_PER_DAY)

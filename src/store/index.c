@@ -240,9 +240,9 @@ cpg_index_home_locked(CpgSharedStore *store, CpgSharedPartition *part, const Cpg
 }
 
 /*
- * The variant of the key's role that was made last.  The ring begins with the
- * oldest member, then has the others from the newest on, which decides between
- * equal times.
+ * The variant of the key's role that was written last.  If that one is gone,
+ * creation times decide among the others, as well as they can; the ring begins
+ * with the oldest member, then has the others from the newest on.
  */
 static CpgRef
 newest_in_ring(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, CpgRef home)
@@ -256,6 +256,8 @@ newest_in_ring(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *ke
 		CpgSharedEntry *entry = cpg_entry(store, part, ref);
 		int64		created = cpg_life_created(entry->life);
 
+		if (entry->role == key->role && entry->latest)
+			return ref;
 		if (entry->role == key->role &&
 			(best == 0 || created > best_created || (created == best_created && best == home)))
 		{

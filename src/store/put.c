@@ -80,6 +80,26 @@ limit_ring(CpgSharedStore *store, CpgSharedPartition *part, CpgRef home)
 		cpg_remove_locked(store, part, last, CPG_REMOVE_EVICTED);
 }
 
+/*
+ * Make an entry the variant that readers without a fingerprint get.  Creation
+ * times do not tell: they are rounded for long lives (core/life.h), and equal
+ * within a millisecond.
+ */
+static void
+mark_latest(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref)
+{
+	CpgSharedEntry *entry = cpg_entry(store, part, ref);
+
+	for (CpgRef at = entry->ring; at != 0 && at != ref; at = cpg_entry(store, part, at)->ring)
+	{
+		CpgSharedEntry *other = cpg_entry(store, part, at);
+
+		if (other->role == entry->role && other->latest)
+			other->latest = 0;
+	}
+	entry->latest = 1;
+}
+
 /* An empty slot for a hash, after evicting the least used entry if need be. */
 static uint32
 empty_slot(CpgSharedStore *store, CpgSharedPartition *part, const CpgPlace *place)
@@ -132,6 +152,7 @@ insert_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 		entry->ring = first->ring != 0 ? first->ring : home;
 		first->ring = ref;
 	}
+	mark_latest(store, part, ref);
 	cpg_index_set_locked(store, part, slot, ref, place.tag, 0);
 	cpg_queue_push_locked(store, part, ref, queue, bytes);
 	part->entries++;
@@ -161,6 +182,7 @@ substitute_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *
 			before = cpg_entry(store, part, before)->ring;
 		cpg_entry(store, part, before)->ring = new;
 	}
+	mark_latest(store, part, new);
 	cpg_index_set_locked(store, part, from->slot, new, bucket->tag[slot],
 						 cpg_frequency_hit(bucket->freq[slot], 0));
 	cpg_queue_substitute_locked(store, part, old, old_bytes, new, new_bytes);

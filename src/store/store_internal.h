@@ -94,7 +94,9 @@ typedef struct CpgSharedEntry
 	uint16		key_len:10,
 				queue:2,
 				home:1,			/* lies where the key's hash points */
-				stale:1;		/* marked so */
+				stale:1,		/* marked so */
+				latest:1;		/* of its role's variants, the one written
+								 * last */
 	uint8		ncells;
 	uint8		flags;
 } CpgSharedEntry;

@@ -84,9 +84,13 @@ cpg_value_convert(CpgValue *value, Oid asked, CpgDomainState *state)
 {
 	Oid			base = getBaseType(asked);
 
-	if (value->typid == asked)
+	if (value->typid == asked && base == asked)
 		return;
-	if (is_integer(value->typid) && is_integer(base))
+	if (value->typid == asked)
+	{
+		/* a domain: it may have got checks since the value was written */
+	}
+	else if (is_integer(value->typid) && is_integer(base))
 	{
 		if (!convert_integer(value, base))
 			ereport(ERROR,

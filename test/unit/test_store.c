@@ -87,6 +87,13 @@ test_variants(PG_FUNCTION_ARGS)
 	/* rewriting the first variant makes it the newest */
 	put_variant(t, "k", 10, 1, "ten-one again", NOW + 3);
 	SAME(get_variant(t, "k", 10, 0, true), "ten-one again");
+	/* also within the same millisecond, and for one role apart from others */
+	put_variant(t, "k", 11, 1, "eleven again", NOW + 3);
+	put_variant(t, "k", 10, 2, "ten-two again", NOW + 3);
+	SAME(get_variant(t, "k", 10, 0, true), "ten-two again");
+	put_variant(t, "k", 10, 1, "ten-one at last", NOW + 3);
+	SAME(get_variant(t, "k", 10, 0, true), "ten-one at last");
+	SAME(get_variant(t, "k", 11, 0, true), "eleven again");
 	EXPECT(test_entries(t) == 3);
 
 	/* whoever deletes, all variants go; the answer is about the own ones */
