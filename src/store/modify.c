@@ -52,6 +52,22 @@ mark_entry(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, CpgMark 
 	cpg_bucket_end_write(bucket);
 }
 
+static CpgRef
+first_of(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, bool all)
+{
+	return all ? cpg_index_home_locked(store, part, key) : cpg_index_find_locked(store, part, key);
+}
+
+/* In a list of exact recency a dead entry would take the place of a live one. */
+static void
+remove_all(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, bool all)
+{
+	CpgRef		ref;
+
+	while ((ref = first_of(store, part, key, all)) != 0)
+		cpg_remove_locked(store, part, ref, CPG_REMOVE_DELETED);
+}
+
 /*
  * Mark the entry that a key names or, with "all", every variant of the key,
  * whoever it belongs to.  True if there was one.  Allocates and throws
@@ -65,8 +81,12 @@ cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all)
 	CpgRef		ref;
 
 	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
-	first = ref = all ? cpg_index_home_locked(store, part, key)
-		: cpg_index_find_locked(store, part, key);
+	first = ref = first_of(store, part, key, all);
+	if (key->bounded && mark == CPG_MARK_DEAD)
+	{
+		remove_all(store, part, key, all);
+		ref = 0;
+	}
 	while (ref != 0)
 	{
 		mark_entry(store, part, ref, mark);
