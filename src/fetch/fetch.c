@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "fetch/fetch.h"
 #include "inval/deps.h"
+#include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/key.h"
 #include "shmem.h"
@@ -76,7 +77,7 @@ reason_of_transaction(CpgNamespace *ns, bool ttl_only)
 		return CPG_COUNT_TEMP_TABLE;
 	if ((cpg_namespace_privileges(ns) & CPG_PRIVILEGE_WRITE) == 0)
 		return CPG_COUNT_FORBIDDEN;
-	if (!ttl_only && RecoveryInProgress())
+	if (!ttl_only && (RecoveryInProgress() || cpg_twophase_unsettled()))
 		return CPG_COUNT_UNKEPT_RECOVERY;
 	return MAY_PUBLISH;
 }

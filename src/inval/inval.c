@@ -9,6 +9,7 @@
 
 #include "access/xlog.h"
 #include "inval/inval_internal.h"
+#include "inval/twophase.h"
 #include "shmem.h"
 
 /* Whether the session sees a valid entry under the key of a record. */
@@ -43,6 +44,13 @@ put(const CpgWrite *record)
 		cpg_stats_put(record->ns->number, CPG_PUT_TOO_LARGE);
 		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
 		return CPG_PUT_TOO_LARGE;
+	}
+	/* a prepared transaction that has no fence could invalidate it later */
+	if (cpg_twophase_unsettled())
+	{
+		cpg_stats_put(record->ns->number, CPG_PUT_OUTDATED);
+		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
+		return CPG_PUT_OUTDATED;
 	}
 	/* after an own change of the key the mode is settled */
 	if (own.state != CPG_OVERLAY_NONE)

@@ -100,6 +100,38 @@ is_type_that_matters(Oid type)
 	return !is_temporary_schema(form.typnamespace);
 }
 
+static bool
+is_temporary_relation(Oid relid)
+{
+	FormData_pg_class form;
+
+	return read_row(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, relid,
+					&form, offsetof(FormData_pg_class, relminmxid)) &&
+		form.relpersistence == RELPERSISTENCE_TEMP;
+}
+
+/* Of constraints only those of domains have a say in what a query returns. */
+static bool
+is_domain_constraint(Oid constraint)
+{
+	FormData_pg_constraint form;
+
+	return !read_row(ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid,
+					 constraint, &form, sizeof(form)) ||
+		OidIsValid(form.contypid);
+}
+
+/* The rule of a temporary view is nobody else's business. */
+static bool
+is_rule_that_matters(Oid rule)
+{
+	FormData_pg_rewrite form;
+
+	return !read_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule,
+					 &form, offsetof(FormData_pg_rewrite, is_instead)) ||
+		!is_temporary_relation(form.ev_class);
+}
+
 /* A relation was made, altered or is about to be dropped. */
 static void
 relation_changes(ObjectAccessType access, Oid relid)
@@ -144,13 +176,19 @@ object_changes(Oid class, Oid object)
 			if (!is_temporary_schema(object))
 				cpg_track_schema();
 			break;
+		case ConstraintRelationId:
+			if (is_domain_constraint(object))
+				cpg_track_schema();
+			break;
+		case RewriteRelationId:
+			if (is_rule_that_matters(object))
+				cpg_track_schema();
+			break;
 		case ProcedureRelationId:
 		case OperatorRelationId:
 		case OperatorClassRelationId:
 		case OperatorFamilyRelationId:
 		case CollationRelationId:
-		case ConstraintRelationId:
-		case RewriteRelationId:
 		case PolicyRelationId:
 		case CastRelationId:
 		case TSConfigRelationId:
