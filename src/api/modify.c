@@ -29,7 +29,7 @@ cachepg_cache_delete(PG_FUNCTION_ARGS)
 	CpgWrite	record;
 
 	record.op = CPG_WRITE_DELETE;
-	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE, &record.key);
+	record.ns = cpg_key_resolve_always(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE, &record.key);
 	if (record.ns->number < 0)
 		PG_RETURN_BOOL(false);
 	record.now = cpg_clock_now();

@@ -29,17 +29,8 @@ check_length(Size len)
 				 errhint("Use a hash of the long part, such as md5(...).")));
 }
 
-/*
- * Fill *out for a key (detoasted, packed, not copied) of the current role and
- * return its namespace, after checking that the role has one of privileges.
- * out->ns is meaningful only if the namespace is attached; *out matches the
- * newest variant.
- *
- * Errors: object_not_in_prerequisite_state, invalid_parameter_value,
- * program_limit_exceeded, insufficient_privilege.
- */
-CpgNamespace *
-cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
+static inline CpgNamespace *
+resolve(const text *key, uint8 privileges, bool enabled, CpgKey *out)
 {
 	const char *data = VARDATA_ANY(key);
 	Size		len = VARSIZE_ANY_EXHDR(key);
@@ -52,7 +43,7 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 
 	ns = cpg_namespace_resolve(data, len);
 	cpg_namespace_require(ns, privileges);
-	if (unlikely(!cpg_enabled || !cpg_namespace_attach(ns)))
+	if (unlikely(!enabled || !cpg_namespace_attach(ns)))
 	{
 		memset(out, 0, sizeof(*out));
 		ns->number = -1;
@@ -62,6 +53,32 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 	out->role = ns->shared ? InvalidOid : GetUserId();
 	out->bounded = cpg_namespace_bounded(ns);
 	return ns;
+}
+
+/*
+ * Fill *out for a key (detoasted, packed, not copied) of the current role and
+ * return its namespace, after checking that the role has one of privileges.
+ * out->ns is meaningful only if the namespace is attached; *out matches the
+ * newest variant.
+ *
+ * Errors: object_not_in_prerequisite_state, invalid_parameter_value,
+ * program_limit_exceeded, insufficient_privilege.
+ */
+CpgNamespace *
+cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
+{
+	return resolve(key, privileges, cpg_enabled, out);
+}
+
+/*
+ * As cpg_key_resolve, also while cachepg.enabled is off: for deletions.  Were
+ * one dropped, the deleted value would be there for sessions with the setting
+ * on.
+ */
+CpgNamespace *
+cpg_key_resolve_always(const text *key, uint8 privileges, CpgKey *out)
+{
+	return resolve(key, privileges, true, out);
 }
 
 /*
