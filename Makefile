@@ -9,9 +9,9 @@ REGRESS_OPTS = --load-extension=cachepg
 ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isolation/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test/isolation --load-extension=cachepg
 
-PG_CPPFLAGS = -I$(CURDIR)/src
+PG_CPPFLAGS = -Isrc
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered
-SHLIB_LINK = -Wl,--version-script=$(CURDIR)/src/cachepg.map
+SHLIB_LINK = -Wl,--version-script=src/cachepg.map
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
 override with_llvm = no
 
