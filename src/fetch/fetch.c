@@ -24,8 +24,10 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "compat.h"
+#include "fault.h"
 #include "fetch/fetch.h"
 #include "inval/deps.h"
+#include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/key.h"
 #include "shmem.h"
@@ -78,6 +80,9 @@ reason_of_transaction(CpgNamespace *ns, bool ttl_only)
 		return CPG_COUNT_FORBIDDEN;
 	if (!ttl_only && RecoveryInProgress())
 		return CPG_COUNT_UNKEPT_RECOVERY;
+	/* one of them that commits meanwhile would invalidate nothing */
+	if (!ttl_only && cpg_twophase_unsettled())
+		return CPG_COUNT_OUTDATED;
 	return MAY_PUBLISH;
 }
 
@@ -175,7 +180,9 @@ publish(Flight *flight)
 	cpg_notes_write_load(&notes, &flight->load);
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
+	CPG_FAULT("fetch-checked");
 	(void) cpg_inval_write(&record);
+	CPG_FAULT("fetch-published");
 	return MAY_PUBLISH;
 }
 
@@ -186,8 +193,13 @@ run_loader(Flight *flight)
 	cpg_deps_begin(&flight->load, !flight->ttl_only);
 	PG_TRY();
 	{
+		CPG_FAULT("fetch-begun");
 		flight->stamp = cpg_guard_stamp(cpg_guard);
+		CPG_FAULT("fetch-stamped");
 		cpg_loader_run(flight->fetch, &flight->loaded);
+		CPG_FAULT("fetch-loaded");
+		if (CPG_SKIP("stamp-order"))
+			flight->stamp = cpg_guard_stamp(cpg_guard);
 	}
 	PG_CATCH();
 	{
