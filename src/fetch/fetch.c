@@ -78,11 +78,8 @@ reason_of_transaction(CpgNamespace *ns, bool ttl_only)
 		return CPG_COUNT_TEMP_TABLE;
 	if ((cpg_namespace_privileges(ns) & CPG_PRIVILEGE_WRITE) == 0)
 		return CPG_COUNT_FORBIDDEN;
-	if (!ttl_only && RecoveryInProgress())
+	if (!ttl_only && (RecoveryInProgress() || cpg_twophase_unsettled()))
 		return CPG_COUNT_UNKEPT_RECOVERY;
-	/* one of them that commits meanwhile would invalidate nothing */
-	if (!ttl_only && cpg_twophase_unsettled())
-		return CPG_COUNT_OUTDATED;
 	return MAY_PUBLISH;
 }
 
@@ -160,7 +157,7 @@ publish(Flight *flight)
 	record.op = CPG_WRITE_PUT;
 	record.mode = CPG_PUT_FILL;
 	record.immediate = true;
-	record.ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &record.key);
+	record.ns = fetch_key(fetch, flight->fingerprint, &record.key);
 	if (record.ns->number < 0)
 		return MAY_PUBLISH;
 	reason = reason_of_transaction(record.ns, flight->ttl_only);
@@ -168,8 +165,6 @@ publish(Flight *flight)
 		reason = reason_of_load(flight, &record.key);
 	if (reason != MAY_PUBLISH)
 		return reason;
-	record.key.fingerprint = flight->fingerprint;
-	record.key.any_fingerprint = false;
 	record.now = cpg_clock_now();
 	fill_item(flight, record.ns, &info, record.now, &record.item);
 	record.item.cells = cells;
