@@ -11,11 +11,7 @@ ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isol
 # 15 looks for expected files below the input directory, later versions where they are told to
 ISOLATION_OPTS = --inputdir=test/isolation $(if $(filter 15,$(MAJORVERSION)),,--expecteddir=test/isolation) --load-extension=cachepg
 
-<<<<<<< HEAD
-PG_CPPFLAGS = -I$(CURDIR)/src $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
-=======
-PG_CPPFLAGS = -Isrc
->>>>>>> 4bf367db7c9bfadc53cc4cc286658411a3d1e58b
+PG_CPPFLAGS = -Isrc $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered
 SHLIB_LINK = -Wl,--version-script=src/cachepg.map
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
