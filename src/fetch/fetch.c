@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "compat.h"
+#include "fault.h"
 #include "fetch/fetch.h"
 #include "inval/deps.h"
 #include "inval/twophase.h"
@@ -174,7 +175,9 @@ publish(Flight *flight)
 	cpg_notes_write_load(&notes, &flight->load);
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
+	CPG_FAULT("fetch-checked");
 	(void) cpg_inval_write(&record);
+	CPG_FAULT("fetch-published");
 	return MAY_PUBLISH;
 }
 
@@ -185,8 +188,13 @@ run_loader(Flight *flight)
 	cpg_deps_begin(&flight->load, !flight->ttl_only);
 	PG_TRY();
 	{
+		CPG_FAULT("fetch-begun");
 		flight->stamp = cpg_guard_stamp(cpg_guard);
+		CPG_FAULT("fetch-stamped");
 		cpg_loader_run(flight->fetch, &flight->loaded);
+		CPG_FAULT("fetch-loaded");
+		if (CPG_SKIP("stamp-order"))
+			flight->stamp = cpg_guard_stamp(cpg_guard);
 	}
 	PG_CATCH();
 	{
