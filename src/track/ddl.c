@@ -21,6 +21,7 @@
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -131,11 +132,55 @@ relation_changes(ObjectAccessType access, Oid relid)
 			cpg_track_schema();
 			break;
 		case RELKIND_VIEW:
+		case RELKIND_SEQUENCE:
 		case RELKIND_COMPOSITE_TYPE:
 			cpg_track_schema();
 			break;
 		default:
 			break;
+	}
+}
+
+/* The value of an OID column of an object's row, InvalidOid if there is no row. */
+static Oid
+read_oid(Oid class, Oid object, AttrNumber column)
+{
+	Relation	rel = table_open(class, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			value = InvalidOid;
+	bool		isnull;
+
+	ScanKeyInit(&key, get_object_attnum_oid(class), BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(object));
+	scan = systable_beginscan(rel, get_object_oid_index(class), true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		value = DatumGetObjectId(heap_getattr(tuple, column, RelationGetDescr(rel), &isnull));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return value;
+}
+
+/* Whether an object, or what it belongs to, is in the temporary schema of a session. */
+static bool
+is_temporary(Oid class, Oid object)
+{
+	Oid			relation;
+
+	switch (class)
+	{
+		case RewriteRelationId:
+			relation = read_oid(class, object, Anum_pg_rewrite_ev_class);
+			return is_temporary(RelationRelationId, relation);
+		case PolicyRelationId:
+			relation = read_oid(class, object, Anum_pg_policy_polrelid);
+			return is_temporary(RelationRelationId, relation);
+		case CastRelationId:
+			return false;
+		default:
+			return is_temporary_schema(read_oid(class, object, get_object_attnum_namespace(class)));
 	}
 }
 
@@ -164,7 +209,8 @@ object_changes(Oid class, Oid object)
 		case CastRelationId:
 		case TSConfigRelationId:
 		case TSDictionaryRelationId:
-			cpg_track_schema();
+			if (!is_temporary(class, object))
+				cpg_track_schema();
 			break;
 		default:
 			break;

@@ -55,21 +55,25 @@ has_option_that_matters(List *options)
 	return false;
 }
 
-/* Whether a new role becomes a member, or gets members, at once. */
 static bool
-has_memberships(List *options)
+has_option(List *options, const char *wanted)
 {
 	ListCell   *lc;
 
 	foreach(lc, options)
 	{
-		const char *name = lfirst_node(DefElem, lc)->defname;
-
-		if (strcmp(name, "addroleto") == 0 || strcmp(name, "rolemembers") == 0 ||
-			strcmp(name, "adminmembers") == 0)
+		if (strcmp(lfirst_node(DefElem, lc)->defname, wanted) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* Whether a new role becomes a member, or gets members, at once. */
+static bool
+has_memberships(List *options)
+{
+	return has_option(options, "addroleto") || has_option(options, "rolemembers") ||
+		has_option(options, "adminmembers");
 }
 
 static void
@@ -84,11 +88,43 @@ change_roles(List *roles)
 static void
 alter_role(const AlterRoleStmt *stmt)
 {
-	/* ALTER GROUP ... ADD USER changes memberships */
-	if (has_memberships(stmt->options))
+	/* ALTER GROUP ... ADD USER; what passes through this role to its members */
+	if (has_memberships(stmt->options) || has_option(stmt->options, "inherit"))
 		cpg_inval_roles();
 	else if (has_option_that_matters(stmt->options))
 		change_role(stmt->role);
+}
+
+/*
+ * Some changes come without any object access: row-level security is switched,
+ * and the first transaction of DETACH PARTITION CONCURRENTLY, after which the
+ * partition is no more seen, ends.
+ */
+static void
+alter_table(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+	Oid			relid;
+
+	foreach(lc, stmt->cmds)
+	{
+		switch (lfirst_node(AlterTableCmd, lc)->subtype)
+		{
+			case AT_DetachPartition:
+				relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+				if (OidIsValid(relid))
+					cpg_track_change(relid);
+				break;
+			case AT_EnableRowSecurity:
+			case AT_DisableRowSecurity:
+			case AT_ForceRowSecurity:
+			case AT_NoForceRowSecurity:
+				cpg_track_schema();
+				return;
+			default:
+				break;
+		}
+	}
 }
 
 /* The materialized view that a name stands for is written. */
@@ -112,6 +148,9 @@ before(Node *stmt)
 			break;
 		case T_RefreshMatViewStmt:
 			refresh((RefreshMatViewStmt *) stmt);
+			break;
+		case T_AlterTableStmt:
+			alter_table((AlterTableStmt *) stmt);
 			break;
 		case T_GrantStmt:
 		case T_AlterDefaultPrivilegesStmt:
