@@ -239,7 +239,7 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 	if (ns->number < 0)
 		return load(fetch, ns, 0, isnull);
 
-	read = cpg_inval_get(ns, &key, cpg_clock_now(), &value);
+	read = cpg_inval_get(ns, &key, cpg_clock_read(), &value);
 	if (read.hit && !value.stale)
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);
