@@ -26,6 +26,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_opclass.h"
@@ -110,6 +111,38 @@ is_type_that_matters(Oid type)
 	return form.typtype != TYPTYPE_COMPOSITE && !is_temporary_schema(form.typnamespace);
 }
 
+static bool
+is_temporary_relation(Oid relid)
+{
+	FormData_pg_class form;
+
+	return read_row(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, relid,
+					&form, offsetof(FormData_pg_class, relminmxid)) &&
+		form.relpersistence == RELPERSISTENCE_TEMP;
+}
+
+/* Of constraints only those of domains have a say in what a query returns. */
+static bool
+is_domain_constraint(Oid constraint)
+{
+	FormData_pg_constraint form;
+
+	return !read_row(ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid,
+					 constraint, &form, sizeof(form)) ||
+		OidIsValid(form.contypid);
+}
+
+/* The rule of a temporary view is nobody else's business. */
+static bool
+is_rule_that_matters(Oid rule)
+{
+	FormData_pg_rewrite form;
+
+	return !read_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule,
+					 &form, offsetof(FormData_pg_rewrite, is_instead)) ||
+		!is_temporary_relation(form.ev_class);
+}
+
 /* A relation was made, altered or is about to be dropped. */
 static void
 relation_changes(ObjectAccessType access, Oid relid)
@@ -163,25 +196,21 @@ read_oid(Oid class, Oid object, AttrNumber column)
 	return value;
 }
 
-/* Whether an object, or what it belongs to, is in the temporary schema of a session. */
+/* Whether an object of a class with schemas is in the temporary one of a session. */
 static bool
 is_temporary(Oid class, Oid object)
 {
-	Oid			relation;
+	return is_temporary_schema(read_oid(class, object, get_object_attnum_namespace(class)));
+}
 
-	switch (class)
-	{
-		case RewriteRelationId:
-			relation = read_oid(class, object, Anum_pg_rewrite_ev_class);
-			return is_temporary(RelationRelationId, relation);
-		case PolicyRelationId:
-			relation = read_oid(class, object, Anum_pg_policy_polrelid);
-			return is_temporary(RelationRelationId, relation);
-		case CastRelationId:
-			return false;
-		default:
-			return is_temporary_schema(read_oid(class, object, get_object_attnum_namespace(class)));
-	}
+/* Another database could get the OID of one that is dropped. */
+static void
+database_changes(ObjectAccessType access, Oid database)
+{
+	int			number = cpg_registry_find_database(database);
+
+	if (access == OAT_DROP && number >= 0)
+		cpg_inval_cell(cpg_cell_database(cpg_guard, (uint16) number));
 }
 
 /* An object other than a relation changes. */
@@ -198,19 +227,27 @@ object_changes(Oid class, Oid object)
 			if (!is_temporary_schema(object))
 				cpg_track_schema();
 			break;
+		case ConstraintRelationId:
+			if (is_domain_constraint(object) && !is_temporary(class, object))
+				cpg_track_schema();
+			break;
+		case RewriteRelationId:
+			if (is_rule_that_matters(object))
+				cpg_track_schema();
+			break;
 		case ProcedureRelationId:
 		case OperatorRelationId:
 		case OperatorClassRelationId:
 		case OperatorFamilyRelationId:
 		case CollationRelationId:
-		case ConstraintRelationId:
-		case RewriteRelationId:
-		case PolicyRelationId:
-		case CastRelationId:
 		case TSConfigRelationId:
 		case TSDictionaryRelationId:
 			if (!is_temporary(class, object))
 				cpg_track_schema();
+			break;
+		case PolicyRelationId:
+		case CastRelationId:
+			cpg_track_schema();
 			break;
 		default:
 			break;
@@ -255,6 +292,8 @@ note(ObjectAccessType access, Oid class, Oid object, void *arg)
 		return;
 	else if (class == RelationRelationId)
 		relation_changes(access, object);
+	else if (class == DatabaseRelationId)
+		database_changes(access, object);
 	else
 		object_changes(class, object);
 }

@@ -79,6 +79,13 @@ is_own(HeapTuple tuple)
 	return strncmp(symbol, "cachepg_", 8) == 0;
 }
 
+/* Whether a function may run statements of its own. */
+static bool
+runs_statements(Oid language)
+{
+	return language != INTERNALlanguageId && language != ClanguageId;
+}
+
 static void
 note_others(Oid function)
 {
@@ -88,6 +95,9 @@ note_others(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return;
 	form = (Form_pg_proc) GETSTRUCT(tuple);
+	/* what it reads in a worker would stay unknown */
+	if (cpg_track_parallel && runs_statements(form->prolang))
+		cpg_deps_unpublishable(CPG_COUNT_PARALLEL);
 	if (form->provolatile != PROVOLATILE_IMMUTABLE)
 	{
 		if (form->prolang == INTERNALlanguageId && form->provolatile == PROVOLATILE_VOLATILE)

@@ -18,6 +18,7 @@
 #include "nodes/parsenodes.h"
 #include "shmem.h"
 #include "tcop/utility.h"
+#include "track/relation.h"
 #include "track/track.h"
 #include "utils/acl.h"
 
@@ -95,38 +96,6 @@ alter_role(const AlterRoleStmt *stmt)
 		change_role(stmt->role);
 }
 
-/*
- * Some changes come without any object access: row-level security is switched,
- * and the first transaction of DETACH PARTITION CONCURRENTLY, after which the
- * partition is no more seen, ends.
- */
-static void
-alter_table(const AlterTableStmt *stmt)
-{
-	ListCell   *lc;
-	Oid			relid;
-
-	foreach(lc, stmt->cmds)
-	{
-		switch (lfirst_node(AlterTableCmd, lc)->subtype)
-		{
-			case AT_DetachPartition:
-				relid = RangeVarGetRelid(stmt->relation, NoLock, true);
-				if (OidIsValid(relid))
-					cpg_track_change(relid);
-				break;
-			case AT_EnableRowSecurity:
-			case AT_DisableRowSecurity:
-			case AT_ForceRowSecurity:
-			case AT_NoForceRowSecurity:
-				cpg_track_schema();
-				return;
-			default:
-				break;
-		}
-	}
-}
-
 /* The materialized view that a name stands for is written. */
 static void
 refresh(const RefreshMatViewStmt *stmt)
@@ -135,6 +104,40 @@ refresh(const RefreshMatViewStmt *stmt)
 
 	if (OidIsValid(relid))
 		cpg_track_write(relid);
+}
+
+/* Whether a command does nothing but change what partitions a table has. */
+static bool
+is_of_partitions(const AlterTableStmt *stmt)
+{
+	/* such a command comes alone */
+	switch (linitial_node(AlterTableCmd, stmt->cmds)->subtype)
+	{
+		case AT_AttachPartition:
+		case AT_DetachPartition:
+		case AT_DetachPartitionFinalize:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Row-level security and other switches of a table come without a hook, and so
+ * does the end of the first of the two transactions of DETACH PARTITION
+ * CONCURRENTLY, after which the partition is not seen any more.
+ */
+static void
+alter_table(const AlterTableStmt *stmt)
+{
+	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+
+	if (!OidIsValid(relid) || stmt->objtype == OBJECT_INDEX ||
+		cpg_relation(relid)->kind == CPG_RELATION_TEMPORARY)
+		return;
+	cpg_track_change(relid);
+	if (!is_of_partitions(stmt))
+		cpg_track_schema();
 }
 
 /* What has to be noted before a statement runs. */
