@@ -156,7 +156,7 @@ publish(Flight *flight)
 	record.op = CPG_WRITE_PUT;
 	record.mode = CPG_PUT_FILL;
 	record.immediate = true;
-	record.ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &record.key);
+	record.ns = fetch_key(fetch, flight->fingerprint, &record.key);
 	if (record.ns->number < 0)
 		return MAY_PUBLISH;
 	reason = reason_of_transaction(record.ns, flight->ttl_only);
@@ -164,8 +164,6 @@ publish(Flight *flight)
 		reason = reason_of_load(flight, &record.key);
 	if (reason != MAY_PUBLISH)
 		return reason;
-	record.key.fingerprint = flight->fingerprint;
-	record.key.any_fingerprint = false;
 	record.now = cpg_clock_now();
 	fill_item(flight, record.ns, &info, record.now, &record.item);
 	record.item.cells = cells;
@@ -241,7 +239,7 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 	if (ns->number < 0)
 		return load(fetch, ns, 0, isnull);
 
-	read = cpg_inval_get(ns, &key, cpg_clock_now(), &value);
+	read = cpg_inval_get(ns, &key, cpg_clock_read(), &value);
 	if (read.hit && !value.stale)
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "guc.h"
 #include "inval/inval_internal.h"
 #include "inval/twophase.h"
 #include "shmem.h"
@@ -36,6 +37,12 @@ put(const CpgWrite *record)
 		result = cpg_store_put(cpg_store, &record->key, &record->item, mode, record->now);
 		cpg_stats_put(record->ns->number, result);
 		return result;
+	}
+	/* a session without cache keeps nothing, but must not leave the old value */
+	if (!cpg_enabled)
+	{
+		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
+		return CPG_PUT_OUTDATED;
 	}
 	if (mode != CPG_PUT_SET && sees(record) != (mode == CPG_PUT_REPLACE))
 		return CPG_PUT_REFUSED;

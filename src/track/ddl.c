@@ -24,6 +24,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_opclass.h"
@@ -164,6 +165,16 @@ relation_changes(ObjectAccessType access, Oid relid)
 	}
 }
 
+/* Another database could get the OID of one that is dropped. */
+static void
+database_changes(ObjectAccessType access, Oid database)
+{
+	int			number = cpg_registry_find_database(database);
+
+	if (access == OAT_DROP && number >= 0)
+		cpg_inval_cell(cpg_cell_database(cpg_guard, (uint16) number));
+}
+
 /* An object other than a relation changes. */
 static void
 object_changes(Oid class, Oid object)
@@ -250,6 +261,8 @@ note(ObjectAccessType access, Oid class, Oid object, void *arg)
 		return;
 	else if (class == RelationRelationId)
 		relation_changes(access, object);
+	else if (class == DatabaseRelationId)
+		database_changes(access, object);
 	else
 		object_changes(class, object);
 }
