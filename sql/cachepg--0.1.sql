@@ -205,8 +205,8 @@ CREATE FUNCTION cachepg_watch_row() RETURNS trigger
 COMMENT ON FUNCTION cachepg_watch_row() IS
 'Trigger function of watches; does nothing in triggers that cache_watch did not make';
 
-CREATE VIEW cache_watches AS
-	SELECT w.relation AS table_name, w.key_template, w.tag_template, w.creator
+CREATE VIEW cache_watches (table_name, key_template, tag_template, creator) AS
+	SELECT w.relation, w.key_template, w.tag_template, w.creator
 	FROM cachepg_watch w JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.relation
 	WHERE pg_catalog.has_table_privilege(c.oid, 'TRIGGER') OR pg_catalog.pg_has_role(w.creator, 'USAGE');
 COMMENT ON VIEW cache_watches IS
