@@ -35,8 +35,22 @@ COMMENT ON TABLE cachepg_namespace_acl IS
 'Privileges on cache namespaces; grantee 0 is PUBLIC. Change it with cache_namespace_grant and cache_namespace_revoke.';
 REVOKE ALL ON cachepg_namespace_acl FROM PUBLIC;
 
+CREATE TABLE cachepg_watch
+(
+	id				uuid PRIMARY KEY,
+	relation		regclass NOT NULL,
+	key_template	text,
+	tag_template	text,
+	creator			regrole NOT NULL,
+	CHECK (key_template IS NOT NULL OR tag_template IS NOT NULL)
+);
+COMMENT ON TABLE cachepg_watch IS
+'Watched tables: a trigger with the id as its argument does what the row says. Change it with cache_watch and cache_unwatch.';
+REVOKE ALL ON cachepg_watch FROM PUBLIC;
+
 SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace', '');
 SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace_acl', '');
+SELECT pg_catalog.pg_extension_config_dump('cachepg_watch', '');
 
 CREATE FUNCTION cachepg_catalog_changed() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
@@ -48,9 +62,12 @@ CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON cachepg_namespace EXECUTE FUNCTION cachepg_catalog_changed();
 CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON cachepg_namespace_acl EXECUTE FUNCTION cachepg_catalog_changed();
+CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON cachepg_watch EXECUTE FUNCTION cachepg_catalog_changed();
 -- also where session_replication_role suppresses ordinary triggers
 ALTER TABLE cachepg_namespace ENABLE ALWAYS TRIGGER cachepg_changed;
 ALTER TABLE cachepg_namespace_acl ENABLE ALWAYS TRIGGER cachepg_changed;
+ALTER TABLE cachepg_watch ENABLE ALWAYS TRIGGER cachepg_changed;
 
 -- ---------------------------------------------------------------------
 -- Plain cache
@@ -168,6 +185,33 @@ CREATE FUNCTION cache_clear(namespace text DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_clear';
 COMMENT ON FUNCTION cache_clear(text) IS
 'Drop everything in a namespace (needs invalidate), or without argument in the whole database (superuser only); O(1)';
+
+-- ---------------------------------------------------------------------
+-- Watched tables
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION cache_watch(table_name regclass, key_template text DEFAULT NULL, tag_template text DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_watch';
+COMMENT ON FUNCTION cache_watch(regclass, text, text) IS
+'Invalidate the keys and tags that templates such as users:{id} make of each row inserted, updated or deleted; needs TRIGGER on the table and invalidate on the namespaces';
+
+CREATE FUNCTION cache_unwatch(table_name regclass, key_template text DEFAULT NULL, tag_template text DEFAULT NULL) RETURNS bigint
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_unwatch';
+COMMENT ON FUNCTION cache_unwatch(regclass, text, text) IS
+'Remove the watches of a table that have these templates, NULL for any; returns their number; for the owner of the table and who made them';
+
+CREATE FUNCTION cachepg_watch_row() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_watch_row() IS
+'Trigger function of watches; does nothing in triggers that cache_watch did not make';
+
+CREATE VIEW cache_watches (table_name, key_template, tag_template, creator) AS
+	SELECT w.relation, w.key_template, w.tag_template, w.creator
+	FROM cachepg_watch w JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.relation
+	WHERE pg_catalog.has_table_privilege(c.oid, 'TRIGGER') OR pg_catalog.pg_has_role(w.creator, 'USAGE');
+COMMENT ON VIEW cache_watches IS
+'The watches of tables on which the current role has the privilege TRIGGER, and those it made';
+GRANT SELECT ON cache_watches TO PUBLIC;
 
 -- ---------------------------------------------------------------------
 -- Read-through

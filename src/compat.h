@@ -72,6 +72,13 @@
 #define CPG_LOCK_HELD(tag, mode)	LockHeldByMe(tag, mode)
 #endif
 
+/* Ownership of any object is asked with one function from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define CPG_IS_RELATION_OWNER(relid, role)	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define CPG_IS_RELATION_OWNER(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
 /* 18 tells what a module is. */
 #ifdef PG_MODULE_MAGIC_EXT
 #define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC_EXT(.name = (n), .version = (v))

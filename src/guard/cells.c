@@ -52,6 +52,19 @@ cpg_cell_tag(const CpgSharedGuard *guard, uint16 database, const char *tag, Size
 	return guard->first[CPG_CELL_TAG] + ((uint32) (hash >> 32) & (guard->config.tags - 1));
 }
 
+/*
+ * The cell for all tags with the same text up to the first colon, which the tag
+ * must have.
+ */
+CpgCell
+cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len)
+{
+	const char *colon = memchr(tag, ':', len);
+
+	Assert(colon != NULL);
+	return cpg_cell_tag(guard, database, tag, colon + 1 - tag);
+}
+
 CpgCellKind
 cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell)
 {

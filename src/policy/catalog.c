@@ -65,7 +65,7 @@ extension_row(TupleDesc *desc)
 CpgCatalog
 cpg_catalog_find(void)
 {
-	CpgCatalog	catalog = {InvalidOid, InvalidOid, InvalidOid};
+	CpgCatalog	catalog = {InvalidOid, InvalidOid, InvalidOid, InvalidOid};
 	TupleDesc	desc;
 	HeapTuple	tuple = extension_row(&desc);
 
@@ -75,6 +75,7 @@ cpg_catalog_find(void)
 
 		catalog.table = get_relname_relid("cachepg_namespace", ext->extnamespace);
 		catalog.acl_table = get_relname_relid("cachepg_namespace_acl", ext->extnamespace);
+		catalog.watch_table = get_relname_relid("cachepg_watch", ext->extnamespace);
 		catalog.owner = ext->extowner;
 	}
 	return catalog;

@@ -86,6 +86,7 @@ typedef struct CpgCatalog
 {
 	Oid			table;			/* cachepg_namespace */
 	Oid			acl_table;
+	Oid			watch_table;
 	Oid			owner;			/* of the extension */
 } CpgCatalog;
 
