@@ -97,7 +97,11 @@ is_type_that_matters(Oid type)
 	if (!read_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type,
 				  &form, offsetof(FormData_pg_type, typcollation)))
 		return true;
-	return !is_temporary_schema(form.typnamespace);
+	if (!is_temporary_schema(form.typnamespace))
+		return true;
+	if (!OidIsValid(form.typrelid) && form.typcategory != TYPCATEGORY_ARRAY)
+		cpg_track_temporary_type();
+	return false;
 }
 
 /* A relation was made, altered or is about to be dropped. */
@@ -110,7 +114,12 @@ relation_changes(ObjectAccessType access, Oid relid)
 				  &form, offsetof(FormData_pg_class, relminmxid)))
 		return;
 	if (form.relpersistence == RELPERSISTENCE_TEMP)
+	{
+		if (access != OAT_DROP && form.relkind != RELKIND_INDEX &&
+			form.relkind != RELKIND_PARTITIONED_INDEX && form.relkind != RELKIND_TOASTVALUE)
+			cpg_track_temporary(relid);
 		return;
+	}
 	switch (form.relkind)
 	{
 		case RELKIND_RELATION:
