@@ -100,7 +100,7 @@ cpg_guc_define(void)
 {
 	DefineCustomBoolVariable("cachepg.enabled",
 							 "Whether the cache is used.",
-							 "When off, reads miss, loads run and are not kept, and writes except deletes are dropped.",
+							 "When off, reads miss, loads run and are not kept, and writes invalidate their keys.",
 							 &cpg_enabled,
 							 true,
 							 PGC_SUSET,

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "error.h"
+#include "guc.h"
 #include "inval/inval.h"
 #include "miscadmin.h"
 #include "shmem.h"
@@ -32,7 +33,8 @@ cachepg_cache_delete(PG_FUNCTION_ARGS)
 	bool		found;
 
 	record.op = CPG_WRITE_INVALIDATE;
-	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE, &record.key);
+	record.ns = cpg_key_resolve_always(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE,
+									   &record.key);
 	if (record.ns->number < 0)
 		PG_RETURN_BOOL(false);
 	record.now = cpg_clock_now();
@@ -49,7 +51,7 @@ end_key(FunctionCallInfo fcinfo, CpgWriteOp op)
 	CpgWrite	record;
 
 	record.op = op;
-	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_INVALIDATE, &record.key);
+	record.ns = cpg_key_resolve_always(key, CPG_PRIVILEGE_INVALIDATE, &record.key);
 	if (record.ns->number < 0)
 		PG_RETURN_BOOL(false);
 	record.now = cpg_clock_now();
@@ -178,9 +180,14 @@ cachepg_cache_incr(PG_FUNCTION_ARGS)
 	counter.delta = PG_GETARG_INT64(1);
 	counter.ttl = cpg_optional_ttl(fcinfo, 2);
 	counter.now = cpg_clock_now();
-	counter.ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_WRITE, &counter.key);
+	counter.ns = cpg_key_resolve_always(text_key, CPG_PRIVILEGE_WRITE, &counter.key);
 	if (counter.ns->number < 0)
 		PG_RETURN_INT64(counter.delta);
+	if (!cpg_enabled)
+	{
+		start_counter(&counter, false);
+		PG_RETURN_INT64(counter.delta);
+	}
 
 	do
 	{

@@ -47,7 +47,7 @@ put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, con
 	record.op = CPG_WRITE_PUT;
 	record.mode = mode;
 	record.immediate = false;
-	record.ns = cpg_key_resolve(key, CPG_PRIVILEGE_WRITE, &record.key);
+	record.ns = cpg_key_resolve_always(key, CPG_PRIVILEGE_WRITE, &record.key);
 	memset(&record.item, 0, sizeof(record.item));
 	cpg_value_encode(type, value, isnull, &record.item);
 	if (record.ns->number < 0)

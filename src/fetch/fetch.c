@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "fetch/fetch.h"
 #include "inval/deps.h"
+#include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/key.h"
 #include "shmem.h"
@@ -106,7 +107,7 @@ reason_of_transaction(const Flight *flight, CpgNamespace *ns)
 	if (flight->fetch->query != NULL &&
 		(cpg_namespace_privileges(ns) & CPG_PRIVILEGE_WRITE) == 0)
 		return CPG_COUNT_FORBIDDEN;
-	if (!flight->ttl_only && RecoveryInProgress())
+	if (!flight->ttl_only && (RecoveryInProgress() || cpg_twophase_unsettled()))
 		return CPG_COUNT_UNKEPT_RECOVERY;
 	return MAY_PUBLISH;
 }
@@ -192,13 +193,13 @@ publish(Flight *flight)
 	if (role_of(fetch, record.ns) != flight->role)
 		return CPG_COUNT_OUTDATED;
 	record.key.role = flight->role;
+	record.key.fingerprint = flight->fingerprint;
+	record.key.any_fingerprint = false;
 	reason = reason_of_transaction(flight, record.ns);
 	if (reason == MAY_PUBLISH)
 		reason = reason_of_load(flight, &record.key);
 	if (reason != MAY_PUBLISH)
 		return reason;
-	record.key.fingerprint = flight->fingerprint;
-	record.key.any_fingerprint = false;
 	record.now = cpg_clock_now();
 	fill_item(flight, record.ns, &info, record.now, &record.item);
 	record.item.cells = cells;
@@ -330,7 +331,7 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 		cpg_stats_add(ns->number, CPG_COUNT_HIDDEN_NAMES, 1);
 		return load(&flight, ns, isnull);
 	}
-	read = cpg_inval_get(ns, &key, cpg_clock_now(), &value);
+	read = cpg_inval_get(ns, &key, cpg_clock_read(), &value);
 	if (likely(read.hit && !value.stale))
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);

@@ -8,7 +8,9 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "guc.h"
 #include "inval/inval_internal.h"
+#include "inval/twophase.h"
 #include "shmem.h"
 
 /* Whether the session sees a valid entry under the key of a record. */
@@ -36,6 +38,12 @@ put(const CpgWrite *record)
 		cpg_stats_put(record->ns->number, result);
 		return result;
 	}
+	/* a session without cache keeps nothing, but must not leave the old value */
+	if (!cpg_enabled)
+	{
+		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
+		return CPG_PUT_OUTDATED;
+	}
 	if (mode != CPG_PUT_SET && sees(record) != (mode == CPG_PUT_REPLACE))
 		return CPG_PUT_REFUSED;
 	if (!cpg_store_fits(cpg_store, &record->key, &record->item))
@@ -43,6 +51,13 @@ put(const CpgWrite *record)
 		cpg_stats_put(record->ns->number, CPG_PUT_TOO_LARGE);
 		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
 		return CPG_PUT_TOO_LARGE;
+	}
+	/* a prepared transaction that has no fence could invalidate it later */
+	if (cpg_twophase_unsettled())
+	{
+		cpg_stats_put(record->ns->number, CPG_PUT_OUTDATED);
+		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
+		return CPG_PUT_OUTDATED;
 	}
 	/* after an own change of the key the mode is settled */
 	if (own.state != CPG_OVERLAY_NONE)

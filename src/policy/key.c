@@ -29,17 +29,8 @@ check_length(Size len)
 				 errhint("Use a hash of the long part, such as md5(...).")));
 }
 
-/*
- * Fill *out for a key (detoasted, packed, not copied) of the current role and
- * return its namespace, after checking that the role has one of privileges.
- * out->ns is meaningful only if the namespace is attached; *out matches the
- * newest variant.
- *
- * Errors: object_not_in_prerequisite_state, invalid_parameter_value,
- * program_limit_exceeded, insufficient_privilege.
- */
-CpgNamespace *
-cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
+static inline CpgNamespace *
+resolve(const text *key, uint8 privileges, bool enabled, CpgKey *out)
 {
 	const char *data = VARDATA_ANY(key);
 	Size		len = VARSIZE_ANY_EXHDR(key);
@@ -52,9 +43,7 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 
 	ns = cpg_namespace_resolve(data, len);
 	cpg_namespace_require(ns, privileges);
-	/* a delete is done even by a session for which the cache is off */
-	if (unlikely(!(cpg_enabled || (privileges & CPG_PRIVILEGE_INVALIDATE)) ||
-				 !cpg_namespace_attach(ns)))
+	if (unlikely(!enabled || !cpg_namespace_attach(ns)))
 	{
 		memset(out, 0, sizeof(*out));
 		ns->number = -1;
@@ -66,6 +55,32 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 	cpg_store_prefetch(cpg_store, out);
 	cpg_identity_of_read(ns, out);
 	return ns;
+}
+
+/*
+ * Fill *out for a key (detoasted, packed, not copied) of the current role and
+ * return its namespace, after checking that the role has one of privileges.
+ * out->ns is meaningful only if the namespace is attached; *out matches the
+ * newest variant.
+ *
+ * Errors: object_not_in_prerequisite_state, invalid_parameter_value,
+ * program_limit_exceeded, insufficient_privilege.
+ */
+CpgNamespace *
+cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
+{
+	return resolve(key, privileges, cpg_enabled, out);
+}
+
+/*
+ * As cpg_key_resolve, also while cachepg.enabled is off: for deletions.  Were
+ * one dropped, the deleted value would be there for sessions with the setting
+ * on.
+ */
+CpgNamespace *
+cpg_key_resolve_always(const text *key, uint8 privileges, CpgKey *out)
+{
+	return resolve(key, privileges, true, out);
 }
 
 /*

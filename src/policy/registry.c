@@ -234,6 +234,22 @@ cpg_registry_database(void)
 	return number;
 }
 
+/* The number of some database, -1 if it has none. */
+int
+cpg_registry_find_database(Oid database)
+{
+	int			number = -1;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	for (int i = 0; i < (int) cpg_registry->size && number < 0; i++)
+	{
+		if (databases()[i] == database)
+			number = i;
+	}
+	LWLockRelease(&cpg_registry->lock.lock);
+	return number;
+}
+
 /* Forget a namespace of this database; its entries die. */
 void
 cpg_registry_release(const char *name)

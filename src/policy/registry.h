@@ -44,5 +44,6 @@ extern int	cpg_registry_attach(const char *name, uint64 identity, bool bounded,
 								uint32 *generation);
 extern void cpg_registry_release(const char *name);
 extern int	cpg_registry_database(void);
+extern int	cpg_registry_find_database(Oid database);
 
 #endif							/* CPG_POLICY_REGISTRY_H */

@@ -24,6 +24,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_database.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_opclass.h"
@@ -104,6 +105,38 @@ is_type_that_matters(Oid type)
 	return false;
 }
 
+static bool
+is_temporary_relation(Oid relid)
+{
+	FormData_pg_class form;
+
+	return read_row(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, relid,
+					&form, offsetof(FormData_pg_class, relminmxid)) &&
+		form.relpersistence == RELPERSISTENCE_TEMP;
+}
+
+/* Of constraints only those of domains have a say in what a query returns. */
+static bool
+is_domain_constraint(Oid constraint)
+{
+	FormData_pg_constraint form;
+
+	return !read_row(ConstraintRelationId, ConstraintOidIndexId, Anum_pg_constraint_oid,
+					 constraint, &form, sizeof(form)) ||
+		OidIsValid(form.contypid);
+}
+
+/* The rule of a temporary view is nobody else's business. */
+static bool
+is_rule_that_matters(Oid rule)
+{
+	FormData_pg_rewrite form;
+
+	return !read_row(RewriteRelationId, RewriteOidIndexId, Anum_pg_rewrite_oid, rule,
+					 &form, offsetof(FormData_pg_rewrite, is_instead)) ||
+		!is_temporary_relation(form.ev_class);
+}
+
 /* A relation was made, altered or is about to be dropped. */
 static void
 relation_changes(ObjectAccessType access, Oid relid)
@@ -139,6 +172,16 @@ relation_changes(ObjectAccessType access, Oid relid)
 	}
 }
 
+/* Another database could get the OID of one that is dropped. */
+static void
+database_changes(ObjectAccessType access, Oid database)
+{
+	int			number = cpg_registry_find_database(database);
+
+	if (access == OAT_DROP && number >= 0)
+		cpg_inval_cell(cpg_cell_database(cpg_guard, (uint16) number));
+}
+
 /* An object other than a relation changes. */
 static void
 object_changes(Oid class, Oid object)
@@ -153,13 +196,19 @@ object_changes(Oid class, Oid object)
 			if (!is_temporary_schema(object))
 				cpg_track_schema();
 			break;
+		case ConstraintRelationId:
+			if (is_domain_constraint(object))
+				cpg_track_schema();
+			break;
+		case RewriteRelationId:
+			if (is_rule_that_matters(object))
+				cpg_track_schema();
+			break;
 		case ProcedureRelationId:
 		case OperatorRelationId:
 		case OperatorClassRelationId:
 		case OperatorFamilyRelationId:
 		case CollationRelationId:
-		case ConstraintRelationId:
-		case RewriteRelationId:
 		case PolicyRelationId:
 		case CastRelationId:
 		case TSConfigRelationId:
@@ -205,6 +254,8 @@ note(ObjectAccessType access, Oid class, Oid object, void *arg)
 		return;
 	else if (class == RelationRelationId)
 		relation_changes(access, object);
+	else if (class == DatabaseRelationId)
+		database_changes(access, object);
 	else
 		object_changes(class, object);
 }

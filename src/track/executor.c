@@ -28,6 +28,9 @@ static ExecutorStart_hook_type prev_start = NULL;
 static ExecutorRun_hook_type prev_run = NULL;
 static ExecutorCheckPerms_hook_type prev_perms = NULL;
 
+/* Whether a plan of a load that uses parallel workers is being started. */
+bool		cpg_track_parallel = false;
+
 /* Whether permission checks are those of a COPY. */
 static bool collect_written = false;
 
@@ -93,6 +96,27 @@ writes(const PlannedStmt *plan)
 	return plan->resultRelations != NIL || plan->hasModifyingCTE;
 }
 
+/* Start a plan; functions in one with workers are executed out of our sight. */
+static void
+start(QueryDesc *query, int eflags)
+{
+	bool		outer = cpg_track_parallel;
+
+	cpg_track_parallel = cpg_deps_active() && query->plannedstmt->parallelModeNeeded;
+	PG_TRY();
+	{
+		if (prev_start)
+			prev_start(query, eflags);
+		else
+			standard_ExecutorStart(query, eflags);
+	}
+	PG_FINALLY();
+	{
+		cpg_track_parallel = outer;
+	}
+	PG_END_TRY();
+}
+
 static void
 executor_start(QueryDesc *query, int eflags)
 {
@@ -103,7 +127,9 @@ executor_start(QueryDesc *query, int eflags)
 		if (cpg_deps_active())
 			note_reads(query);
 	}
-	if (prev_start)
+	if (cpg_deps_active())
+		start(query, eflags);
+	else if (prev_start)
 		prev_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);

@@ -121,6 +121,13 @@ is_own(HeapTuple tuple)
 	return strncmp(symbol, "cachepg_", 8) == 0;
 }
 
+/* Whether a function may run statements of its own. */
+static bool
+runs_statements(Oid language)
+{
+	return language != INTERNALlanguageId && language != ClanguageId;
+}
+
 static void
 note_others(Oid function)
 {
@@ -133,6 +140,9 @@ note_others(Oid function)
 	if (form->prolang != INTERNALlanguageId && form->prolang != ClanguageId &&
 		form->prolang != SQLlanguageId)
 		cpg_load->procedural = true;
+	/* what it reads in a worker would stay unknown */
+	if (cpg_track_parallel && runs_statements(form->prolang))
+		cpg_deps_unpublishable(CPG_COUNT_PARALLEL);
 	if (form->provolatile != PROVOLATILE_IMMUTABLE)
 	{
 		if (form->prolang == INTERNALlanguageId && form->provolatile == PROVOLATILE_VOLATILE)

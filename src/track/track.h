@@ -28,6 +28,8 @@ extern void cpg_track_collect_written(bool on);
 extern void cpg_track_loads_over(void);
 extern void cpg_track_schema(void);
 
+extern bool cpg_track_parallel;
+
 /* functions.c */
 extern void cpg_track_functions_install(void);
 extern void cpg_track_function(Oid function);

@@ -18,6 +18,7 @@
 #include "nodes/parsenodes.h"
 #include "shmem.h"
 #include "tcop/utility.h"
+#include "track/relation.h"
 #include "track/track.h"
 #include "utils/acl.h"
 
@@ -101,6 +102,18 @@ refresh(const RefreshMatViewStmt *stmt)
 		cpg_track_write(relid);
 }
 
+/* Row-level security and other switches of a table come without a hook. */
+static void
+alter_table(const AlterTableStmt *stmt)
+{
+	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
+
+	if (!OidIsValid(relid) || cpg_relation(relid)->kind == CPG_RELATION_TEMPORARY)
+		return;
+	cpg_track_change(relid);
+	cpg_track_schema();
+}
+
 /* What has to be noted before a statement runs. */
 static void
 before(Node *stmt)
@@ -112,6 +125,9 @@ before(Node *stmt)
 			break;
 		case T_RefreshMatViewStmt:
 			refresh((RefreshMatViewStmt *) stmt);
+			break;
+		case T_AlterTableStmt:
+			alter_table((AlterTableStmt *) stmt);
 			break;
 		case T_GrantStmt:
 		case T_AlterDefaultPrivilegesStmt:

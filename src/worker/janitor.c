@@ -3,7 +3,8 @@
  * janitor.c
  *	  The worker that reclaims dead entries and keeps headroom.
  *
- * One for the server, not connected to a database.  Each round it looks at one
+ * One for the server, connected to no database but known to pg_stat_activity
+ * and to the functions that signal back ends.  Each round it looks at one
  * part in ROUND_SHARE of the index and evicts, partition by partition, what is
  * missing to the headroom.  A round in which much was dead is followed by the
  * next one at once.
@@ -46,8 +47,13 @@ cpg_worker_register(void)
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
-	worker.bgw_start_time = BgWorkerStart_PostmasterStart;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+
+	/*
+	 * the earliest time at which one may ask for a connection, on standbys
+	 * too
+	 */
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
 	worker.bgw_restart_time = RESTART_SECONDS;
 	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
 	strlcpy(worker.bgw_function_name, "cachepg_janitor_main", sizeof(worker.bgw_function_name));
@@ -99,6 +105,7 @@ cachepg_janitor_main(Datum arg)
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
 	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 
 	cpg_store_space(cpg_store, &space);
 	share = cpg_store_buckets(cpg_store) / ROUND_SHARE + STEP_BUCKETS;
@@ -120,5 +127,10 @@ cachepg_janitor_main(Datum arg)
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 	}
-	proc_exit(0);
+
+	/*
+	 * 0 would mean that it is never started again, also after
+	 * pg_terminate_backend
+	 */
+	proc_exit(1);
 }

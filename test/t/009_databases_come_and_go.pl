@@ -1,0 +1,112 @@
+# DROP, CREATE ... TEMPLATE and RENAME of databases are not held up by the
+# cache; a new database of an old name sees nothing of the old one; the
+# numbers of dropped databases' namespaces are used again; more namespaces
+# than there are numbers are not cached and nothing fails.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+use CachePg;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $numbers = 8;
+my $node = new_cluster('databases', 'cachepg.max_namespaces' => $numbers);
+
+# Whatever waits for one of our workers ends with an error.
+sub quickly
+{
+	my ($statement) = @_;
+	my ($status, $out, $err) = $node->psql('postgres', "SET statement_timeout = '5s'; $statement");
+
+	is($err, '', $statement);
+	return;
+}
+
+sub make_database
+{
+	my ($name) = @_;
+
+	quickly("CREATE DATABASE $name");
+	$node->safe_psql($name, 'CREATE EXTENSION cachepg');
+	return;
+}
+
+ok( defined wait_until($node, q{
+	SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'cachepg janitor')}),
+	'a worker is running');
+make_database('shop');
+$node->safe_psql('shop', q{
+	SELECT cache_namespace_create('wares', max_entries => 10);
+	SELECT cache_set('a', 'old'), cache_set('wares:a', 'old')});
+
+# A copy has the namespaces and none of the entries.
+quickly('CREATE DATABASE copied TEMPLATE shop');
+is(one_value($node, q{SELECT cache_exists('a'), cache_exists('wares:a'), (SELECT max_entries FROM cache_namespaces
+	WHERE name = 'wares')}, 'copied'), 'f|f|10', 'a copy has namespaces, not entries');
+$node->safe_psql('copied', q{SELECT cache_set('a', 'copied')});
+is(one_value($node, q{SELECT cache_get('a', '')}, 'shop'), 'old', 'writes in the copy do not reach the original');
+
+# A renamed one keeps its entries: it is the same database.
+quickly('ALTER DATABASE shop RENAME TO store');
+is(one_value($node, q{SELECT cache_get('a', ''), cache_get('wares:a', '')}, 'store'), 'old|old',
+	'a renamed database keeps its entries');
+make_database('shop');
+is(one_value($node, q{SELECT cache_exists('a'), cache_exists('wares:a')}, 'shop'), 'f|f',
+	'a new one of the old name sees none of them');
+
+quickly('ALTER DATABASE store SET TABLESPACE pg_default');
+quickly('DROP DATABASE shop');
+quickly('DROP DATABASE store');
+quickly('DROP DATABASE copied');
+make_database('store');
+is(one_value($node, q{SELECT cache_exists('a'), cache_exists('wares:a')}, 'store'), 'f|f',
+	'recreated: nothing of the dropped one');
+quickly('DROP DATABASE store WITH (FORCE)');
+
+# Each round takes numbers for two namespaces; there are fewer than rounds.
+for my $round (1 .. $numbers)
+{
+	make_database('round');
+	is( one_value($node, q{
+		SELECT cache_namespace_create('two');
+		SELECT cache_set('x', 1), cache_set('two:x', 2);
+		SELECT cache_get('x', 0), cache_get('two:x', 0)}, 'round'),
+		"\n|\n1|2", "round $round: both namespaces are cached");
+	quickly('DROP DATABASE round');
+}
+# one entry was made under each number; those of numbers given away are dead
+ok(defined wait_until($node, "SELECT entries <= $numbers FROM cache_stats"), 'entries of databases long gone are reclaimed');
+check_store($node);
+
+# More namespaces than numbers.
+my $all = $numbers + 3;
+$node->safe_psql('postgres', "SELECT cache_namespace_create('n' || i, scope => 'shared') FROM generate_series(1, $all) i");
+is( one_value($node, qq{
+	SELECT count(cache_set('n' || i || ':k', i)) FROM generate_series(1, $all) i}), $all,
+	'setting in more namespaces than there are numbers fails nowhere');
+my $cached = one_value($node, "SELECT count(*) FROM generate_series(1, $all) i WHERE cache_get('n' || i || ':k', 0) = i");
+cmp_ok($cached, '>=', $numbers - 2, 'those with a number are cached');
+cmp_ok($cached, '<=', $numbers, 'the others are not');
+is( one_value($node, qq{
+	SELECT count(cache_fetch('n' || i || ':f', 'SELECT \$1', ROW(i))) + count(cache_get('n' || i || ':k'))
+		+ count(cache_delete('n' || i || ':none')) + count(cache_touch('n' || i || ':none', '1 s'))
+		+ count(cache_incr('n' || i || ':n')) + count(cache_ttl('n' || i || ':none'))
+		+ count(cache_add('n' || i || ':b', 1)) + count(cache_exists('n' || i || ':none'))
+		- $cached
+	FROM generate_series(1, $all) i}), 6 * $all, 'no function fails');
+is(one_value($node, q{SELECT count(*) FROM cache_namespaces WHERE name <> 'default'}), $all, 'all are listed');
+is(one_value($node, q{SELECT count(*) FROM cache_namespaces WHERE name <> 'default' AND entries IS NULL}), $all - $cached,
+	'those that are not cached show no use');
+is(one_value($node, "SELECT count(cache_clear('n' || i)) FROM generate_series(1, $all) i"), $all, 'all can be cleared');
+
+# A number that becomes free is given to one that waits for it.
+$node->safe_psql('postgres', "SELECT cache_namespace_drop('n' || i) FROM generate_series(1, 4) i");
+is( one_value($node, qq{
+	SELECT count(cache_set('n' || i || ':k', i)) FROM generate_series(5, $all) i;
+	SELECT count(*) FROM generate_series(5, $all) i WHERE cache_get('n' || i || ':k', 0) = i}),
+	$all - 4 . "\n" . ($all - 4), 'after some were dropped the rest is cached');
+check_store($node);
+done_testing();
