@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
@@ -89,19 +90,28 @@ is_temporary_schema(Oid schema)
 		strncmp(NameStr(form.nspname), "pg_toast_temp_", 14) == 0;
 }
 
-/* A type counts, unless it is temporary or merely the row type of a relation. */
+/*
+ * A type counts, unless it is temporary.  For composite types their relation
+ * speaks, also for standalone ones, and for arrays their element: each table,
+ * even the transient one of a REFRESH, makes both.
+ */
 static bool
 is_type_that_matters(Oid type)
 {
 	FormData_pg_type form;
 
-	if (!read_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type,
-				  &form, offsetof(FormData_pg_type, typcollation)))
-		return true;
+	do
+	{
+		if (!read_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type,
+					  &form, offsetof(FormData_pg_type, typcollation)))
+			return true;
+		type = form.typelem;
+	} while (form.typinput == F_ARRAY_IN);
+	if (form.typtype == TYPTYPE_COMPOSITE)
+		return false;
 	if (!is_temporary_schema(form.typnamespace))
 		return true;
-	if (!OidIsValid(form.typrelid) && form.typcategory != TYPCATEGORY_ARRAY)
-		cpg_track_temporary_type();
+	cpg_track_temporary_type();
 	return false;
 }
 
@@ -229,6 +239,10 @@ is_internal(ObjectAccessType access, void *arg)
 			return arg != NULL && ((ObjectAccessPostCreate *) arg)->is_internal;
 		case OAT_POST_ALTER:
 			return arg != NULL && ((ObjectAccessPostAlter *) arg)->is_internal;
+		case OAT_DROP:
+			/* such as the old contents that VACUUM FULL or REFRESH leaves */
+			return arg != NULL &&
+				(((ObjectAccessDrop *) arg)->dropflags & PERFORM_DELETION_INTERNAL) != 0;
 		default:
 			return false;
 	}

@@ -7,33 +7,37 @@ SELECT no_plan();
 --
 CREATE TEMP TABLE wanted (name text, arguments text, result text, parallel "char");
 INSERT INTO wanted VALUES
-	('cache_set', 'key text, value anyelement, ttl interval DEFAULT NULL::interval', 'void', 'u'),
-	('cache_set', 'key text, value text, ttl interval DEFAULT NULL::interval', 'void', 'u'),
+	('cache_set', 'key text, value anyelement, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'void', 'u'),
+	('cache_set', 'key text, value text, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'void', 'u'),
 	('cache_get', 'key text', 'jsonb', 'r'),
 	('cache_get', 'key text, if_absent anyelement', 'anyelement', 'r'),
 	('cache_get', 'key text, if_absent text', 'text', 'r'),
 	('cache_get_many', 'keys text[], OUT key text, OUT value jsonb', 'SETOF record', 'r'),
 	('cache_set_many', 'keys text[], vals anyarray, ttl interval DEFAULT NULL::interval', 'bigint', 'u'),
-	('cache_add', 'key text, value anyelement, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
-	('cache_add', 'key text, value text, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
-	('cache_replace', 'key text, value anyelement, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
-	('cache_replace', 'key text, value text, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
+	('cache_add', 'key text, value anyelement, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
+	('cache_add', 'key text, value text, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
+	('cache_replace', 'key text, value anyelement, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
+	('cache_replace', 'key text, value text, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
 	('cache_delete', 'key text', 'boolean', 'u'),
 	('cache_exists', 'key text', 'boolean', 'r'),
 	('cache_ttl', 'key text', 'interval', 'r'),
 	('cache_touch', 'key text, ttl interval', 'boolean', 'u'),
 	('cache_incr', 'key text, delta bigint DEFAULT 1, ttl interval DEFAULT NULL::interval', 'bigint', 'u'),
 	('cache_entry', 'key text, OUT state text, OUT type regtype, OUT bytes bigint, OUT age interval, OUT ttl_left interval, '
-		'OUT soft_left interval, OUT delta interval, OUT hits bigint, OUT why text', 'record', 'r'),
+		'OUT soft_left interval, OUT delta interval, OUT hits bigint, OUT tags text[], OUT depends_on text[], OUT why text', 'record', 'r'),
+	('cache_invalidate', 'key text', 'boolean', 'u'),
+	('cache_invalidate_tag', 'tag text', 'void', 'u'),
+	('cache_expire', 'key text', 'boolean', 'u'),
+	('cache_expire_tag', 'tag text', 'void', 'u'),
 	('cache_clear', 'namespace text DEFAULT NULL::text', 'void', 'u'),
-	('cache_fetch', 'key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval', 'jsonb', 'u'),
-	('cache_fetch', 'key text, query text, args text[], ttl interval DEFAULT NULL::interval', 'jsonb', 'u'),
+	('cache_fetch', 'key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], consistency text DEFAULT NULL::text', 'jsonb', 'u'),
+	('cache_fetch', 'key text, query text, args text[], ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], consistency text DEFAULT NULL::text', 'jsonb', 'u'),
 	('cache_namespace_create', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
-		'max_bytes bigint DEFAULT NULL::bigint', 'void', 'u'),
+		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text', 'void', 'u'),
 	('cache_namespace_alter', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
-		'max_bytes bigint DEFAULT NULL::bigint, reset text[] DEFAULT NULL::text[]', 'void', 'u'),
+		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text, reset text[] DEFAULT NULL::text[]', 'void', 'u'),
 	('cache_namespace_drop', 'name text', 'void', 'u'),
 	('cache_namespace_grant', 'name text, role text, privilege text', 'void', 'u'),
 	('cache_namespace_revoke', 'name text, role text, privilege text', 'void', 'u');
@@ -98,7 +102,7 @@ CREATE FUNCTION pg_temp.columns_of(relation regclass) RETURNS text LANGUAGE sql 
 $$;
 SELECT is(pg_temp.columns_of('cache_namespaces'),
 	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
-	'privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
+	'consistency text, privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
 SELECT is(pg_temp.columns_of('cache_entries'),
 	'namespace text, key text, role regrole, state text, type regtype, bytes bigint, age interval, ttl_left interval, hits bigint', 'columns of cache_entries');
 SELECT is(pg_temp.columns_of('cache_stats'),
@@ -112,7 +116,8 @@ SELECT is(count(*), 1::bigint, 'cache_stats has one row') FROM cache_stats;
 -- Catalog tables
 --
 SELECT is(pg_temp.columns_of('cachepg_namespace'),
-	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, id uuid',
+	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
+	'consistency text, id uuid',
 	'columns of cachepg_namespace');
 SELECT is(pg_temp.columns_of('cachepg_namespace_acl'), 'namespace text, grantee regrole, privilege text', 'columns of cachepg_namespace_acl');
 SELECT col_is_pk('cachepg_namespace', 'name');
@@ -139,9 +144,10 @@ FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (nam
 SELECT is(installed_version, default_version, 'the newest version is installed') FROM pg_available_extensions WHERE name = 'cachepg';
 SELECT is(extension, library, 'library and SQL objects are of one version') FROM cachepg_version();
 SELECT is(array_agg(name ORDER BY name),
-	ARRAY['cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces', 'cachepg.memory'], 'settings')
+	ARRAY['cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces',
+		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.snapshot_reads'], 'settings')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
-SELECT is(array_agg(DISTINCT context) FILTER (WHERE name <> 'cachepg.enabled' AND name <> 'cachepg.janitor_interval'), ARRAY['postmaster'], 'what sizes memory needs a restart')
+SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.enabled', 'cachepg.janitor_interval', 'cachepg.max_pending_bytes', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
 SELECT throws_ok('SET cachepg.unknown = 1', '42602', NULL, 'no setting can be made up');
 SELECT is((SELECT count(*) FROM pg_roles WHERE rolname ~ 'cache'), 0::bigint, 'no roles are created');
