@@ -97,6 +97,16 @@ begin_set(FunctionCallInfo fcinfo)
 	InitMaterializedSRF(fcinfo, 0);
 }
 
+static Datum
+text_array(char *const *texts, int count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(texts[i]);
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /* The privileges in a set, as a text array. */
 static Datum
 privilege_array(uint8 privileges)
@@ -124,6 +134,12 @@ add_policy(Row *row, const CpgNamespace *ns)
 	add_limit(row, ns->max_entries);
 	add_limit(row, ns->max_bytes);
 	add_text(row, ns->ttl_only ? "ttl" : "commit");
+	add_text(row, ns->adhoc_shared ? "shared" : "role");
+	if (ns->vary.all)
+		add_null(row);
+	else
+		add(row, text_array(ns->vary.names, ns->vary.count));
+	add_text(row, ns->loader);
 }
 
 static void

@@ -14,7 +14,7 @@
 #ifndef CPG_INVAL_INVAL_H
 #define CPG_INVAL_INVAL_H
 
-#include "policy/namespace.h"
+#include "policy/key.h"
 #include "stats/stats.h"
 #include "store/store.h"
 

@@ -110,7 +110,12 @@ is_type_that_matters(Oid type)
 			return true;
 		type = form.typelem;
 	} while (form.typinput == F_ARRAY_IN);
-	return form.typtype != TYPTYPE_COMPOSITE && !is_temporary_schema(form.typnamespace);
+	if (form.typtype == TYPTYPE_COMPOSITE)
+		return false;
+	if (!is_temporary_schema(form.typnamespace))
+		return true;
+	cpg_track_temporary_type();
+	return false;
 }
 
 static bool
@@ -155,7 +160,12 @@ relation_changes(ObjectAccessType access, Oid relid)
 				  &form, offsetof(FormData_pg_class, relminmxid)))
 		return;
 	if (form.relpersistence == RELPERSISTENCE_TEMP)
+	{
+		if (access != OAT_DROP && form.relkind != RELKIND_INDEX &&
+			form.relkind != RELKIND_PARTITIONED_INDEX && form.relkind != RELKIND_TOASTVALUE)
+			cpg_track_temporary(relid);
 		return;
+	}
 	switch (form.relkind)
 	{
 		case RELKIND_RELATION:
