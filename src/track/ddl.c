@@ -114,7 +114,7 @@ is_type_that_matters(Oid type)
 		return false;
 	if (!is_temporary_schema(form.typnamespace))
 		return true;
-	cpg_track_temporary_type();
+	cpg_track_temporary_type(form.oid);
 	return false;
 }
 

@@ -29,14 +29,14 @@
 
 typedef struct Temporary
 {
-	Oid			relid;
+	Oid			oid;
+	bool		is_type;		/* a type that belongs to no relation */
 	LocalTransactionId missing; /* in which it was first found missing */
 } Temporary;
 
 static Temporary *temporaries = NULL;
 static int	ntemporaries = 0;
 static int	room = 0;
-static bool has_types = false;	/* types of its own, which are rare */
 static bool changed = false;
 static bool hides = false;
 
@@ -63,26 +63,33 @@ prepare(void)
 	}
 }
 
-/* A temporary relation was made or altered. */
-void
-cpg_track_temporary(Oid relid)
+static void
+note(Oid oid, bool is_type)
 {
 	changed = true;
 	for (int i = ntemporaries - 1; i >= 0; i--)
 	{
-		if (temporaries[i].relid == relid)
+		if (temporaries[i].oid == oid && temporaries[i].is_type == is_type)
 			return;
 	}
 	prepare();
-	temporaries[ntemporaries].relid = relid;
+	temporaries[ntemporaries].oid = oid;
+	temporaries[ntemporaries].is_type = is_type;
 	temporaries[ntemporaries++].missing = InvalidLocalTransactionId;
 }
 
-/* A temporary type that belongs to no relation was made. */
+/* A temporary relation was made or altered. */
 void
-cpg_track_temporary_type(void)
+cpg_track_temporary(Oid relid)
 {
-	has_types = true;
+	note(relid, false);
+}
+
+/* A temporary type that belongs to no relation was made or altered. */
+void
+cpg_track_temporary_type(Oid type)
+{
+	note(type, true);
 }
 
 static Oid
@@ -105,17 +112,19 @@ is_taken(int cache, const char *name)
 	return taken;
 }
 
-/* Whether a temporary relation hides something; *missing: there is none. */
+/* Whether a temporary object hides something; *missing: there is none. */
 static bool
-hides_something(Oid relid, bool *missing)
+hides_something(const Temporary *temporary, bool *missing)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	HeapTuple	tuple = SearchSysCache1(temporary->is_type ? TYPEOID : RELOID,
+										ObjectIdGetDatum(temporary->oid));
 	NameData	name;
 
 	*missing = !HeapTupleIsValid(tuple);
 	if (*missing)
 		return false;
-	name = ((Form_pg_class) GETSTRUCT(tuple))->relname;
+	name = temporary->is_type ? ((Form_pg_type) GETSTRUCT(tuple))->typname
+		: ((Form_pg_class) GETSTRUCT(tuple))->relname;
 	ReleaseSysCache(tuple);
 	return is_taken(RELNAMENSP, NameStr(name)) || is_taken(TYPENAMENSP, NameStr(name));
 }
@@ -135,7 +144,7 @@ look_again(void)
 			Temporary	temporary = temporaries[i];
 			bool		missing;
 
-			hides |= hides_something(temporary.relid, &missing);
+			hides |= hides_something(&temporary, &missing);
 			if (missing && temporary.missing != InvalidLocalTransactionId &&
 				temporary.missing != CPG_MY_LXID)
 				continue;
@@ -154,8 +163,8 @@ bool
 cpg_track_hidden_names(void)
 {
 	if (likely(ntemporaries == 0))
-		return has_types;
+		return false;
 	if (unlikely(changed))
 		look_again();
-	return hides || has_types;
+	return hides;
 }

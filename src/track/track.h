@@ -41,7 +41,7 @@ extern void cpg_track_plan(const struct PlannedStmt *statement);
 
 /* temporary.c */
 extern void cpg_track_temporary(Oid relid);
-extern void cpg_track_temporary_type(void);
+extern void cpg_track_temporary_type(Oid type);
 extern bool cpg_track_hidden_names(void);
 
 #endif							/* CPG_TRACK_TRACK_H */
