@@ -78,7 +78,7 @@ cut_arguments(char *name)
 static Oid
 find_function(List *names)
 {
-	Oid			text = TEXTOID;
+	Oid text = TEXTOID;
 	char	   *schema;
 	char	   *name;
 
