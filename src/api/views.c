@@ -189,18 +189,28 @@ cachepg_namespaces(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Whether the current role may see an entry of a namespace. */
+/*
+ * Whether the current role may see an entry of a namespace: its own, and of
+ * these not what was loaded under other settings, for example for another
+ * tenant.
+ */
 static bool
-may_see(CpgNamespace *ns, Oid role)
+may_see(CpgNamespace *ns, const CpgListed *entry)
 {
 	uint8		privileges;
+	CpgKey		reader;
 
 	if (ns == NULL)
 		return false;
 	privileges = cpg_namespace_privileges(ns);
 	if (privileges & CPG_PRIVILEGE_ADMIN)
 		return true;
-	return (privileges & CPG_PRIVILEGE_READ) && (role == InvalidOid || role == GetUserId());
+	if (!(privileges & CPG_PRIVILEGE_READ) ||
+		(OidIsValid(entry->role) && entry->role != GetUserId()))
+		return false;
+	reader.any_fingerprint = true;
+	cpg_identity_of_read(ns, &reader);
+	return cpg_key_admits(&reader, entry->fingerprint);
 }
 
 static const char *
@@ -254,7 +264,7 @@ cachepg_entries(PG_FUNCTION_ARGS)
 			if (batch[i].state == CPG_MISS_INVALIDATED_NAMESPACE)
 				continue;
 			ns = cpg_namespace_by_number(batch[i].ns);
-			if (may_see(ns, batch[i].role))
+			if (may_see(ns, &batch[i]))
 				emit_entry(fcinfo, ns, &batch[i], now);
 		}
 	}

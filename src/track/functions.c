@@ -34,6 +34,7 @@
 typedef enum Kind
 {
 	KIND_OTHER,
+	KIND_CHANGE,				/* changes the session */
 	KIND_SESSION,				/* tells something of the session */
 	KIND_ROLE,					/* of the current role */
 	KIND_LOGIN,					/* of who logged in */
@@ -48,7 +49,7 @@ static const Oid session_functions[] = {
 	F_TXID_CURRENT, F_TXID_CURRENT_IF_ASSIGNED, F_TXID_CURRENT_SNAPSHOT,
 	F_PG_CURRENT_XACT_ID, F_PG_CURRENT_XACT_ID_IF_ASSIGNED, F_PG_CURRENT_SNAPSHOT,
 	F_PG_CLIENT_ENCODING, F_PG_SHOW_ALL_SETTINGS, F_PG_CURSOR, F_PG_PREPARED_STATEMENT,
-	F_PG_GET_BACKEND_MEMORY_CONTEXTS, F_SET_CONFIG
+	F_PG_GET_BACKEND_MEMORY_CONTEXTS
 };
 
 static const Oid role_functions[] = {
@@ -160,6 +161,7 @@ note(Kind kind)
 {
 	switch (kind)
 	{
+		case KIND_CHANGE:
 		case KIND_SESSION:
 			cpg_deps_unpublishable(CPG_COUNT_SESSION_INPUT);
 			break;
@@ -210,6 +212,7 @@ cpg_track_load_ends(void)
 void
 cpg_track_functions_install(void)
 {
+	kind_of[F_SET_CONFIG] = KIND_CHANGE;
 	classify(session_functions, lengthof(session_functions), KIND_SESSION);
 	classify(role_functions, lengthof(role_functions), KIND_ROLE);
 	classify(login_functions, lengthof(login_functions), KIND_LOGIN);
