@@ -91,14 +91,7 @@ SELECT since('own');
 CREATE TEMP TABLE tmp (a int);
 SELECT cache_fetch('un:temp', 'SELECT count(*) FROM tmp');
 SELECT since('temp');
--- one takes the place of a table that was read before
-SELECT cache_fetch('un:shadow', 'SELECT count(*) FROM o') > '0' AS read;
-CREATE TEMP TABLE o (a int);
-SELECT cache_fetch('un:shadow', 'SELECT count(*) FROM o');
-DROP TABLE pg_temp.o;
-SELECT cache_fetch('un:shadow', 'SELECT count(*) FROM o') > '0' AS read;
 DROP TABLE tmp;
-SELECT count(*) FROM (SELECT since('shadow')) s;
 
 -- a cursor that was opened before the load
 CREATE FUNCTION fetches() RETURNS text LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'cur'; v text; BEGIN FETCH c INTO v; RETURN v; END $$;
@@ -172,7 +165,7 @@ SELECT since('parallel'), (cache_entry('un:parallel')).depends_on;
 UPDATE big SET i = 2 WHERE i = 1;
 SELECT cache_fetch('un:parallel', 'SELECT sum(i) FROM big');
 -- but not what functions do in the workers
-SELECT cache_fetch('un:parallel2', 'SELECT sum(parallel_reader(i)) > 0 FROM big');
+SELECT cache_fetch('un:parallel2', 'SELECT sum(parallel_reader(i)) > 0 FROM big WHERE i < 4');
 SELECT since('parallel2');
 SELECT cache_fetch('un:ok', 'SELECT count(*) FROM t');
 SELECT sum(length(cache_get('un:ok')::text)) FROM big;
@@ -184,7 +177,7 @@ RESET max_parallel_workers_per_gather;
 -- kept by TTL only, and shown
 CREATE TABLE untracked (n serial, query text);
 INSERT INTO untracked (query) VALUES ('SELECT count(*) > 0 FROM pg_class'), ('SELECT last_value FROM seq'), ('SELECT now() IS NULL'), ('SELECT random() < 0'), ('SELECT clock_timestamp() IS NULL'),
-	('SELECT current_date IS NULL'), ('SELECT count(*) > 0 FROM pg_tables'), ('SELECT format(''%s'', to_jsonb(v)) FROM t WHERE id = 2'), ('SELECT count(*) FROM t WHERE now() IS NULL');
+	('SELECT count(*) > 0 FROM pg_tables'), ('SELECT format(''%s'', to_jsonb(v)) FROM t WHERE id = 2'), ('SELECT count(*) FROM t WHERE now() IS NULL');
 DO $$
 DECLARE
 	u untracked;
@@ -222,11 +215,20 @@ INSERT INTO changes (change) VALUES ('INSERT INTO t VALUES ((SELECT max(id) + 1 
 DO $$
 DECLARE
 	c changes;
+	wanted text;
 BEGIN
 	FOR c IN SELECT * FROM changes ORDER BY n LOOP
+		-- all loaded, the inner ones with the outer
 		CALL load_all();
-		-- once more, now from the cache
-		PERFORM cache_delete('un:fetch');
+		EXECUTE c.change;
+		COMMIT;
+		wanted := invalid('un:fetch', 'un:get', 'un:exists', 'un:many', 'un:miss', 'un:deep', 'un:deep2', 'un:deep3', 'un:nested_ttl', 'un:alone');
+		RAISE NOTICE '%: %', c.change, wanted;
+		PERFORM cache_clear('un'), cache_clear('inner');
+		COMMIT;
+		-- once more, the inner ones taken from the cache
+		CALL load_all();
+		PERFORM cache_delete('un:fetch'), cache_delete('un:nested_ttl'), cache_delete('un:deep');
 		COMMIT;
 		CALL load_all();
 		IF invalid('un:fetch', 'un:get', 'un:exists', 'un:many', 'un:miss', 'un:deep', 'un:nested_ttl', 'un:alone') IS NOT NULL THEN
@@ -234,7 +236,9 @@ BEGIN
 		END IF;
 		EXECUTE c.change;
 		COMMIT;
-		RAISE NOTICE '%: %', c.change, invalid('un:fetch', 'un:get', 'un:exists', 'un:many', 'un:miss', 'un:deep', 'un:deep2', 'un:deep3', 'un:nested_ttl', 'un:alone');
+		IF invalid('un:fetch', 'un:get', 'un:exists', 'un:many', 'un:miss', 'un:deep', 'un:deep2', 'un:deep3', 'un:nested_ttl', 'un:alone') IS DISTINCT FROM wanted THEN
+			RAISE WARNING 'from the cache: %', invalid('un:fetch', 'un:get', 'un:exists', 'un:many', 'un:miss', 'un:deep', 'un:deep2', 'un:deep3', 'un:nested_ttl', 'un:alone');
+		END IF;
 		PERFORM cache_clear('un'), cache_clear('inner');
 		COMMIT;
 	END LOOP;

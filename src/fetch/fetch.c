@@ -44,6 +44,7 @@ typedef struct Flight
 	uint64		fingerprint;
 	uint64		stamp;
 	bool		ttl_only;
+	int64		expiry;			/* of the value, kept or not */
 	CpgLoad		load;
 	CpgLoaded	loaded;
 } Flight;
@@ -174,6 +175,7 @@ publish(Flight *flight)
 	cpg_notes_write_load(&notes, &flight->load);
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
+	flight->expiry = record.item.expiry;
 	(void) cpg_inval_write(&record);
 	return MAY_PUBLISH;
 }
@@ -199,6 +201,15 @@ run_loader(Flight *flight)
 	cpg_track_loads_over();
 }
 
+/* What is loaded around this carries its tags and lives no longer. */
+static void
+hand_on(const Flight *flight)
+{
+	for (int i = 0; i < flight->fetch->ntags; i++)
+		cpg_deps_cell(flight->fetch->tags[i]);
+	cpg_deps_limit_life(flight->expiry);
+}
+
 /* Load, keep if allowed, return. */
 static Datum
 load(const CpgFetch *fetch, CpgNamespace *ns, uint64 fingerprint, bool *isnull)
@@ -208,6 +219,7 @@ load(const CpgFetch *fetch, CpgNamespace *ns, uint64 fingerprint, bool *isnull)
 	CpgCounter	reason;
 
 	flight.ttl_only = fetch->has_consistency ? fetch->ttl_only : ns->ttl_only;
+	flight.expiry = cpg_namespace_expiry(ns, fetch->ttl, cpg_clock_now());
 	reason = reason_of_transaction(ns, flight.ttl_only);
 	run_loader(&flight);
 	if (number >= 0)
@@ -219,6 +231,7 @@ load(const CpgFetch *fetch, CpgNamespace *ns, uint64 fingerprint, bool *isnull)
 		if (reason != MAY_PUBLISH)
 			cpg_stats_add(number, reason, 1);
 	}
+	hand_on(&flight);
 	*isnull = flight.loaded.isnull;
 	return flight.loaded.value;
 }
