@@ -49,6 +49,7 @@ typedef struct Flight
 	CpgContext	context;
 	uint64		stamp;
 	bool		ttl_only;
+	int64		expiry;			/* of the value, kept or not */
 	CpgLoad		load;
 	CpgLoaded	loaded;
 } Flight;
@@ -212,6 +213,7 @@ publish(Flight *flight)
 		cpg_notes_write_hidden(&notes, flight->context.hidden);
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
+	flight->expiry = record.item.expiry;
 	(void) cpg_inval_write(&record);
 	return MAY_PUBLISH;
 }
@@ -282,6 +284,15 @@ run_loader(Flight *flight)
 	cpg_track_loads_over();
 }
 
+/* What is loaded around this carries its tags and lives no longer. */
+static void
+hand_on(const Flight *flight)
+{
+	for (int i = 0; i < flight->fetch->ntags; i++)
+		cpg_deps_cell(flight->fetch->tags[i]);
+	cpg_deps_limit_life(flight->expiry);
+}
+
 /* Load, keep if allowed, return. */
 static Datum
 load(Flight *flight, CpgNamespace *ns, bool *isnull)
@@ -291,6 +302,7 @@ load(Flight *flight, CpgNamespace *ns, bool *isnull)
 	CpgCounter	reason;
 
 	flight->ttl_only = fetch->has_consistency ? fetch->ttl_only : ns->ttl_only;
+	flight->expiry = cpg_namespace_expiry(ns, fetch->ttl, cpg_clock_now());
 	cpg_context_prepare(&flight->context, ns, fetch->query == NULL);
 	reason = reason_of_transaction(flight, ns);
 	run_loader(flight);
@@ -303,6 +315,7 @@ load(Flight *flight, CpgNamespace *ns, bool *isnull)
 		if (reason != MAY_PUBLISH)
 			cpg_stats_add(number, reason, 1);
 	}
+	hand_on(flight);
 	*isnull = flight->loaded.isnull;
 	return flight->loaded.value;
 }

@@ -109,6 +109,14 @@ cpg_deps_cell(CpgCell cell)
 		add_cell(cpg_load, cell);
 }
 
+/* The result of the load must not live longer than this, which is not 0. */
+void
+cpg_deps_limit_life(int64 expiry)
+{
+	if (cpg_load != NULL)
+		limit_life(cpg_load, expiry);
+}
+
 /* The load uses something whose changes nobody notices. */
 void
 cpg_deps_untracked(CpgUntracked what)

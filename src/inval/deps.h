@@ -66,6 +66,7 @@ extern void cpg_deps_drop(CpgLoad *load);
 extern bool cpg_deps_has_cell(const CpgLoad *load, CpgCell cell);
 extern void cpg_deps_cell(CpgCell cell);
 extern void cpg_deps_relation(Oid relid);
+extern void cpg_deps_limit_life(int64 expiry);
 extern void cpg_deps_untracked(CpgUntracked what);
 extern void cpg_deps_unpublishable(CpgCounter why);
 extern void cpg_deps_own_write(void);
