@@ -136,6 +136,7 @@ read_carefully(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, 
 		if (read.hit && expiry != 0)
 			value->expiry = expiry;
 		cpg_deps_read(key, &read, value, now);
+		cpg_deps_identity(ns, key);
 	}
 	if (wanted != NULL)
 		memcpy(wanted, room, value->ncells * sizeof(CpgCell));
