@@ -93,8 +93,9 @@ clear_database(void)
 		cpg_pending_cell(cpg_cell_database(cpg_guard, (uint16) number));
 }
 
-static void
-refuse_in_recovery(void)
+/* Raise read_only_sql_transaction on a standby. */
+void
+cpg_inval_refuse_in_recovery(void)
 {
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -115,7 +116,7 @@ cpg_inval_write(const CpgWrite *record)
 	CpgWritten	written = {CPG_PUT_STORED, false};
 
 	if (record->op != CPG_WRITE_PUT || record->mode != CPG_PUT_FILL)
-		refuse_in_recovery();
+		cpg_inval_refuse_in_recovery();
 	switch (record->op)
 	{
 		case CPG_WRITE_PUT:
