@@ -232,7 +232,7 @@ was_contended(const Fence *fence, uint64 at_end)
 {
 	if (CPG_SKIP("contention-check"))
 		return false;
-	return fence->before >= CPG_GUARD_PENDING || at_end != fence->before + CPG_GUARD_PENDING;
+	return cpg_guard_contended(fence->before, at_end);
 }
 
 static void
