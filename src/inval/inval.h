@@ -77,6 +77,7 @@ extern CpgRead cpg_inval_peek(CpgNamespace *ns, const CpgKey *key, int64 now, Cp
 
 /* pending.c */
 extern bool cpg_inval_pending(void);
+extern bool cpg_inval_many_cells(void);
 
 /* overlay.c */
 extern bool cpg_inval_hides(const CpgKey *key, const CpgCell *cells, int ncells);
