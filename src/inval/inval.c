@@ -160,6 +160,14 @@ cpg_inval_leave_recovery(void)
 	pg_atomic_write_u32(&cpg_guard->standby_fills, 0);
 }
 
+/* Invalidate at commit all variants of a key, of an attached namespace. */
+void
+cpg_inval_key(const CpgKey *key)
+{
+	cpg_pending_key(CPG_PENDING_KILL, key, 0);
+	cpg_stats_add(key->ns, CPG_COUNT_DELETES, 1);
+}
+
 /* Invalidate at commit all that depends on a cell. */
 void
 cpg_inval_cell(CpgCell cell)

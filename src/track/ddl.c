@@ -35,6 +35,7 @@
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
@@ -47,6 +48,7 @@
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "watch/watch.h"
 
 static object_access_hook_type prev_access = NULL;
 
@@ -108,7 +110,12 @@ is_type_that_matters(Oid type)
 			return true;
 		type = form.typelem;
 	} while (form.typinput == F_ARRAY_IN);
-	return form.typtype != TYPTYPE_COMPOSITE && !is_temporary_schema(form.typnamespace);
+	if (form.typtype == TYPTYPE_COMPOSITE)
+		return false;
+	if (!is_temporary_schema(form.typnamespace))
+		return true;
+	cpg_track_temporary_type(form.oid);
+	return false;
 }
 
 static bool
@@ -153,7 +160,12 @@ relation_changes(ObjectAccessType access, Oid relid)
 				  &form, offsetof(FormData_pg_class, relminmxid)))
 		return;
 	if (form.relpersistence == RELPERSISTENCE_TEMP)
+	{
+		if (access != OAT_DROP && form.relkind != RELKIND_INDEX &&
+			form.relkind != RELKIND_PARTITIONED_INDEX && form.relkind != RELKIND_TOASTVALUE)
+			cpg_track_temporary(relid);
 		return;
+	}
 	switch (form.relkind)
 	{
 		case RELKIND_RELATION:
@@ -276,16 +288,30 @@ is_internal(ObjectAccessType access, void *arg)
 static void
 inheritance_changes(Oid child, void *arg)
 {
+	Oid			parent = arg == NULL ? InvalidOid : ((ObjectAccessPostAlter *) arg)->auxiliary_id;
+
 	cpg_track_change(child);
-	if (arg != NULL && OidIsValid(((ObjectAccessPostAlter *) arg)->auxiliary_id))
-		cpg_track_change(((ObjectAccessPostAlter *) arg)->auxiliary_id);
+	if (!OidIsValid(parent))
+		return;
+	cpg_track_change(parent);
+	cpg_watch_attached(child, parent);
+}
+
+/* All rows of a table go at once. */
+static void
+forget_rows(Oid relid)
+{
+	cpg_track_write(relid);
+	cpg_watch_truncated(relid);
 }
 
 static void
 note(ObjectAccessType access, Oid class, Oid object, void *arg)
 {
 	if (access == OAT_TRUNCATE)
-		cpg_track_write(object);
+		forget_rows(object);
+	else if (access == OAT_DROP && class == TriggerRelationId)
+		cpg_watch_trigger_dropped(object);
 	else if (class == InheritsRelationId)
 		inheritance_changes(object, arg);
 	else if (is_internal(access, arg))
