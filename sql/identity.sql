@@ -258,7 +258,8 @@ SELECT as_one(l, l, '', $$SELECT cache_fetch('adhoc:who', 'SELECT current_user')
 	   as_one(l, l, '', $$SELECT cache_fetch('adhoc:who', 'SELECT has_table_privilege(''news'', ''select'')')$$)
 FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b']) l;
 SELECT count(*) FROM cache_entries WHERE key = 'adhoc:who';
--- a nested value of one role is not for all
+-- a nested value of one role is not for all, a hit neither
+SELECT as_one(l, l, '', $$SELECT cache_fetch('role:who', 'SELECT current_user')$$) FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b']) l;
 SELECT as_one(l, l, '', $$SELECT cache_fetch('adhoc:nested', $q$SELECT cache_fetch('role:who', 'SELECT current_user')$q$)$$) FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b']) l;
 -- only the owner shares
 SELECT cache_namespace_grant('adhoc', 'regress_cpg_a', 'admin');

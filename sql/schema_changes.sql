@@ -8,8 +8,21 @@ SELECT cache_namespace_create('sc', ttl => '1 hour');
 SELECT cache_namespace_grant('sc', 'public', p) FROM unnest(ARRAY['read', 'write']) p;
 CREATE TABLE t (id int PRIMARY KEY, v text, w int);
 CREATE TABLE o (id int);
-CREATE TABLE root (k int) PARTITION BY LIST (k);
-CREATE TABLE leaf PARTITION OF root FOR VALUES IN (1);
+-- a tree whose cells are not those of the other tables: they are hashed
+DO $$
+BEGIN
+	FOR attempt IN 1..20 LOOP
+		CREATE TABLE root (k int) PARTITION BY LIST (k);
+		CREATE TABLE leaf PARTITION OF root FOR VALUES IN (1);
+		COMMIT;
+		PERFORM cache_fetch('sc:t', 'SELECT count(*) FROM sc.t'), cache_fetch('sc:o', 'SELECT count(*) FROM sc.o');
+		COMMIT;
+		DELETE FROM root WHERE false;
+		COMMIT;
+		EXIT WHEN cache_exists('sc:t') AND cache_exists('sc:o');
+		DROP TABLE root;
+	END LOOP;
+END $$;
 CREATE TABLE loose (k int);
 CREATE TABLE inherits (id int NOT NULL, v text, w int);
 CREATE MATERIALIZED VIEW m AS SELECT 1 AS a;

@@ -91,7 +91,14 @@ SELECT since('own');
 CREATE TEMP TABLE tmp (a int);
 SELECT cache_fetch('un:temp', 'SELECT count(*) FROM tmp');
 SELECT since('temp');
+-- one takes the place of a table that was read before
+SELECT cache_fetch('un:shadow', 'SELECT count(*) > 0 FROM o');
+CREATE TEMP TABLE o (a int);
+SELECT cache_fetch('un:shadow', 'SELECT count(*) > 0 FROM o');
+DROP TABLE pg_temp.o;
+SELECT cache_fetch('un:shadow', 'SELECT count(*) > 0 FROM o');
 DROP TABLE tmp;
+SELECT since('shadow');
 
 -- a cursor that was opened before the load
 CREATE FUNCTION fetches() RETURNS text LANGUAGE plpgsql AS $$ DECLARE c refcursor := 'cur'; v text; BEGIN FETCH c INTO v; RETURN v; END $$;
@@ -177,7 +184,7 @@ RESET max_parallel_workers_per_gather;
 -- kept by TTL only, and shown
 CREATE TABLE untracked (n serial, query text);
 INSERT INTO untracked (query) VALUES ('SELECT count(*) > 0 FROM pg_class'), ('SELECT last_value FROM seq'), ('SELECT now() IS NULL'), ('SELECT random() < 0'), ('SELECT clock_timestamp() IS NULL'),
-	('SELECT count(*) > 0 FROM pg_tables'), ('SELECT format(''%s'', to_jsonb(v)) FROM t WHERE id = 2'), ('SELECT count(*) FROM t WHERE now() IS NULL');
+	('SELECT current_date IS NULL'), ('SELECT count(*) FROM t WHERE v = localtime::text'), ('SELECT count(*) > 0 FROM pg_tables'), ('SELECT format(''%s'', to_jsonb(v)) FROM t WHERE id = 2'), ('SELECT count(*) FROM t WHERE now() IS NULL');
 DO $$
 DECLARE
 	u untracked;

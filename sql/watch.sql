@@ -269,6 +269,11 @@ SELECT cache_watch('people', 'u:{id}');
 INSERT INTO people (id) SELECT generate_series(10, 30000);
 SELECT gone(:keys);
 SELECT cache_unwatch('people');
+-- many tags: those with the same text before the colon
+SELECT cache_watch('people', NULL, 'o:{id}');
+UPDATE people SET id = id;
+SELECT gone(:keys);
+SELECT cache_unwatch('people');
 
 -- a trigger made by hand does nothing but warn, whatever its argument
 CREATE TABLE forged (id int);

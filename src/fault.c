@@ -16,7 +16,9 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "common/pg_prng.h"
+#include "executor/spi.h"
 #include "fault.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -26,6 +28,7 @@
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 
 #define ROWS		32
 #define NAME_SIZE	40
@@ -99,10 +102,33 @@ startup(void)
 	LWLockRelease(AddinShmemInitLock);
 }
 
-/* Ask for shared memory; called once, by _PG_init in the postmaster. */
+/*
+ * Stands for another extension whose callback works in PRE_COMMIT after ours:
+ * if "late-write" is armed with "skip", calls the test's function
+ * cachepg_fault_late().
+ */
+static void
+write_late(XactEvent event, void *arg)
+{
+	if ((event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE) ||
+		!cpg_fault_skips("late-write"))
+		return;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	SPI_connect();
+	if (SPI_execute("SELECT cachepg_fault_late()", false, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not call cachepg_fault_late");
+	SPI_finish();
+	PopActiveSnapshot();
+}
+
+/*
+ * Ask for shared memory; called once, by _PG_init in the postmaster, before
+ * the library's own callbacks are registered: the last registered runs first.
+ */
 void
 cpg_fault_install(void)
 {
+	RegisterXactCallback(write_late, NULL);
 	prev_request_hook = shmem_request_hook;
 	shmem_request_hook = request;
 	prev_startup_hook = shmem_startup_hook;

@@ -108,6 +108,7 @@ tag_to_invalidate(FunctionCallInfo fcinfo)
 	check_tag(VARSIZE_ANY_EXHDR(tag));
 	cpg_namespace_require(cpg_namespace_resolve(VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag)),
 						  CPG_PRIVILEGE_INVALIDATE);
+	cpg_inval_refuse_in_recovery();
 	return cell_of(tag);
 }
 

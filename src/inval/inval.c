@@ -52,13 +52,8 @@ put(const CpgWrite *record)
 		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
 		return CPG_PUT_TOO_LARGE;
 	}
-	/* a prepared transaction that has no fence could invalidate it later */
-	if (cpg_twophase_unsettled())
-	{
-		cpg_stats_put(record->ns->number, CPG_PUT_OUTDATED);
-		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
-		return CPG_PUT_OUTDATED;
-	}
+	/* the commit has to know, and cannot find out */
+	(void) cpg_twophase_unsettled();
 	/* after an own change of the key the mode is settled */
 	if (own.state != CPG_OVERLAY_NONE)
 		mode = CPG_PUT_SET;
@@ -93,8 +88,9 @@ clear_database(void)
 		cpg_pending_cell(cpg_cell_database(cpg_guard, (uint16) number));
 }
 
-static void
-refuse_in_recovery(void)
+/* Raise read_only_sql_transaction on a standby. */
+void
+cpg_inval_refuse_in_recovery(void)
 {
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -115,7 +111,7 @@ cpg_inval_write(const CpgWrite *record)
 	CpgWritten	written = {CPG_PUT_STORED, false};
 
 	if (record->op != CPG_WRITE_PUT || record->mode != CPG_PUT_FILL)
-		refuse_in_recovery();
+		cpg_inval_refuse_in_recovery();
 	switch (record->op)
 	{
 		case CPG_WRITE_PUT:

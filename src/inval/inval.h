@@ -50,6 +50,7 @@ typedef struct CpgWritten
 /* inval.c */
 extern CpgWritten cpg_inval_write(const CpgWrite *record);
 extern void cpg_inval_key(const CpgKey *key);
+extern void cpg_inval_refuse_in_recovery(void);
 extern void cpg_inval_cell(CpgCell cell);
 extern void cpg_inval_soft_cell(CpgCell cell);
 extern void cpg_inval_roles(void);
@@ -76,6 +77,7 @@ extern CpgRead cpg_inval_peek(CpgNamespace *ns, const CpgKey *key, int64 now, Cp
 
 /* pending.c */
 extern bool cpg_inval_pending(void);
+extern bool cpg_inval_many_cells(void);
 
 /* overlay.c */
 extern bool cpg_inval_hides(const CpgKey *key, const CpgCell *cells, int ncells);

@@ -63,6 +63,16 @@ cpg_inval_pending(void)
 	return cpg_pending.count > 0;
 }
 
+/*
+ * Whether so many cells are to be bumped that whoever can name many things by
+ * one cell should: soon the whole database goes.
+ */
+bool
+cpg_inval_many_cells(void)
+{
+	return cpg_pending.cells >= CELLS_MAX / 2;
+}
+
 /* Memory that lasts until the end of the transaction. */
 MemoryContext
 cpg_pending_context(void)

@@ -26,9 +26,13 @@
 #include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/pg_locale.h"
 #include "utils/rls.h"
 #include "utils/xml.h"
+
+/* As in utils/pg_locale.h, which needs the headers of ICU. */
+extern PGDLLIMPORT char *locale_monetary;
+extern PGDLLIMPORT char *locale_numeric;
+extern PGDLLIMPORT char *locale_time;
 
 /*
  * What registered loaders get.  Ad-hoc loaders see the caller's; search_path,

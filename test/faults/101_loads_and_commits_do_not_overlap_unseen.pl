@@ -161,6 +161,41 @@ for my $what (sort keys %during)
 		'fresh', "control: $what, switched off");
 }
 
+# A load inside a load: what the inner one depends on, the outer one does too.
+my $outer = q{SELECT cache_fetch('outer', $q$SELECT cache_fetch('inner', 'SELECT v FROM t WHERE id = 1')$q$)};
+
+sub nested
+{
+	fresh();
+	run($loader, q{SELECT cache_fetch('inner', 'SELECT v FROM t WHERE id = 1')}) if $_[0];
+	run($loader, $outer);
+	run($writer, $update);
+	return run($reader, $outer);
+}
+for my $cached (0, 1)
+{
+	is(nested($cached), 2, "a load depends on what a load inside it read (inner one cached before: $cached)");
+	is(without($node, 'nested-inheritance', sub { nested($cached) }), 1, 'control: without inheritance it is stale');
+}
+
+# What a transaction hides from itself must not be computed into an entry that
+# others see before its commit.
+fresh();
+run($loader, q{SELECT cache_set('plain', 1)});
+is(run($loader, q{BEGIN; SELECT cache_delete('plain');
+	SELECT cache_fetch('outer', $q$SELECT coalesce(cache_get('plain'), '"none"')$q$)}), "t\n\"none\"",
+	'a load in a transaction that deleted a key does not see it');
+is(run($reader, q{SELECT cache_fetch('outer', $q$SELECT coalesce(cache_get('plain'), '"none"')$q$)}), 1,
+	'and others do not get its result');
+run($loader, 'ROLLBACK');
+run($loader, q{SELECT cache_set('plain', 1, tags => '{x}'); SELECT cache_clear('n')});
+run($reader, q{SELECT cache_invalidate('outer')});
+run($loader, q{BEGIN; SELECT cache_invalidate_tag('x');
+	SELECT cache_fetch('outer', $q$SELECT coalesce(cache_get('plain'), '"none"')$q$)});
+is(run($reader, q{SELECT cache_fetch('outer', $q$SELECT coalesce(cache_get('plain'), '"none"')$q$)}), 1,
+	'nor after it invalidated a tag');
+run($loader, 'ROLLBACK');
+
 check_store($node);
 close_session($loader, $writer, $reader);
 $node->stop;
