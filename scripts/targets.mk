@@ -10,7 +10,7 @@ all install installcheck:
 endif
 
 .PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults \
-	test-matrix bench lint format clean-build clean-matrix
+	test-matrix soak soak-controls bench lint format clean-build clean-matrix
 
 help:
 	@printf '%s\n' \
@@ -22,6 +22,8 @@ help:
 		'make demo            see a slow query served from the cache' \
 		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults: a part)' \
 		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
+		'make soak            an oracle looks for stale reads under load; SECONDS=600' \
+		'make soak-controls   what it sees with each mechanism switched off' \
 		'make bench           measure against SELECT 1, a table, Redis, memcached (make bench-NAME: a part)' \
 		'make lint            warnings, style, layers' \
 		'make format          indent the sources in place' \
@@ -51,6 +53,13 @@ test-unit test-regress test-isolation test-pgtap test-tap test-faults:
 
 test-matrix:
 	@scripts/matrix
+
+soak: export CPG_SECONDS = $(or $(SECONDS),600)
+soak:
+	@CPG_RECORD=bench/results/soak.txt scripts/soak
+
+soak-controls:
+	@scripts/soak controls
 
 lint:
 	@scripts/lint

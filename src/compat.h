@@ -114,6 +114,13 @@
 #define CPG_PARSE_NAMES(string)	stringToQualifiedNameList(string)
 #endif
 
+/* Take a lock for the session if that is possible at once, else complain to nobody. */
+#if PG_VERSION_NUM >= 180000
+#define CPG_LOCK_TRY(tag, mode)	LockAcquireExtended(tag, mode, true, true, false, NULL, false)
+#else
+#define CPG_LOCK_TRY(tag, mode)	LockAcquireExtended(tag, mode, true, true, false, NULL)
+#endif
+
 /* 18 tells what a module is. */
 #ifdef PG_MODULE_MAGIC_EXT
 #define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC_EXT(.name = (n), .version = (v))

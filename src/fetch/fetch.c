@@ -34,6 +34,7 @@
 #include "stats/stats.h"
 #include "track/track.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "value/value.h"
 
 #define MAY_PUBLISH CPG_NCOUNTERS
@@ -255,15 +256,32 @@ readers_of(const Flight *flight)
 	return readers;
 }
 
+/*
+ * From here on the load sees everything that was committed up to its stamp:
+ * tables, as its snapshot is newer, and what names mean, as a transaction that
+ * changes that lowers its fences only after it has told everybody.  To hear it
+ * is left to chance in PostgreSQL, until the next lock is taken.
+ */
+static void
+take_stamp(Flight *flight)
+{
+	flight->stamp = cpg_guard_stamp(cpg_guard);
+	AcceptInvalidationMessages();
+}
+
 /* Run the loader and collect what it depends on. */
 static void
 run_loader(Flight *flight)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	CpgReaders	readers = readers_of(flight);
+	CpgReaders	readers;
 	CpgArgs		args;
-	char	   *query = query_of(flight, &args);
+	char	   *query;
 
+	CPG_FAULT("fetch-begun");
+	take_stamp(flight);
+	readers = readers_of(flight);
+	query = query_of(flight, &args);
 	if (flight->context.registered)
 		cpg_registered_check(flight->function, flight->context.owner);
 	cpg_deps_begin(&flight->load, !flight->ttl_only, &readers);
@@ -271,8 +289,6 @@ run_loader(Flight *flight)
 	{
 		cpg_context_enter(&flight->context);
 		flight->runs_as = GetUserId();
-		CPG_FAULT("fetch-begun");
-		flight->stamp = cpg_guard_stamp(cpg_guard);
 		CPG_FAULT("fetch-stamped");
 		cpg_loader_run(query, &args, &flight->loaded);
 		CPG_FAULT("fetch-loaded");

@@ -134,6 +134,13 @@ cpg_cell_schema(const CpgSharedGuard *guard, uint16 database)
 	return guard->first[CPG_CELL_SCHEMA] + database;
 }
 
+/* Whether a cell stands for something that processes keep copies of. */
+static inline bool
+cpg_cell_is_of_catalog(const CpgSharedGuard *guard, CpgCell cell)
+{
+	return cell < guard->first[CPG_CELL_TABLE];
+}
+
 /* The cell of a key, by its hash in the store. */
 static inline CpgCell
 cpg_cell_key(const CpgSharedGuard *guard, uint64 hash)

@@ -12,6 +12,17 @@
  * keys dead, draws a number, lowers all fences with it, publishes the sets.
  * Nothing in it allocates or throws: an error there would stop the server.
  *
+ * What concerns names and privileges waits longer: other processes learn of it
+ * by invalidation messages, which PostgreSQL sends after COMMIT and before it
+ * releases the locks.  Its fences come down after that:
+ *
+ *	 loader                          writer of a function
+ *	                                 visible, draws 8, lowers
+ *	 stamp = 8
+ *	 has the old function in its
+ *	 cache, stores its value with 8
+ *	                                 tells all to forget the old function
+ *
  * ABORT, and the exit of a process with fences up, only lowers.  That is right
  * even if nobody knows what became of the transaction: it costs misses.
  *
@@ -43,6 +54,7 @@
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 
 typedef struct Fence
 {
@@ -55,6 +67,8 @@ static Fence *fences = NULL;
 static int	nfences = 0;
 static uint64 fenced_at = 0;	/* stamp when they were up */
 static bool fenced = false;		/* between PRE_COMMIT and the end */
+static bool finishing = false;	/* committed, to be finished when all were
+								 * told */
 static bool preparing = false;	/* between PRE_PREPARE and the end */
 
 /* From a cell to its fence. */
@@ -405,10 +419,33 @@ finish(void)
 	forget();
 }
 
+/* Whether others will learn of the changes by invalidation messages. */
+static bool
+is_told_by_messages(void)
+{
+	for (int i = 0; i < nfences; i++)
+	{
+		if (cpg_cell_is_of_catalog(cpg_guard, fences[i].cell))
+			return true;
+	}
+	return false;
+}
+
+/* Called several times at the end of a transaction, of which "finishing" is true for one. */
+static void
+at_resource_release(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	if (likely(!finishing) || phase != RESOURCE_RELEASE_LOCKS || !isTopLevel)
+		return;
+	finishing = false;
+	finish();
+}
+
 static void
 give_up(void)
 {
 	CPG_FAULT_WAIT("abort-begun");
+	finishing = false;
 	if (nfences > 0)
 		lower_fences(cpg_guard_draw(cpg_guard));
 	cpg_twophase_release();
@@ -474,8 +511,11 @@ at_transaction_end(XactEvent event, void *arg)
 			start_commit();
 			break;
 		case XACT_EVENT_COMMIT:
-			if (cpg_pending.count > 0)
+			finishing = cpg_pending.count > 0 && is_told_by_messages() &&
+				!CPG_SKIP("late-lowering");
+			if (cpg_pending.count > 0 && !finishing)
 				finish();
+			CPG_FAULT_WAIT("commit-untold");
 			fenced = false;
 			break;
 		case XACT_EVENT_ABORT:
@@ -538,4 +578,5 @@ cpg_inval_install(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	RegisterResourceReleaseCallback(at_resource_release, NULL);
 }

@@ -25,12 +25,14 @@
 
 #include "access/xact.h"
 #include "clock.h"
+#include "compat.h"
 #include "fault.h"
 #include "executor/spi.h"
 #include "inval/inval_internal.h"
 #include "inval/twophase.h"
 #include "miscadmin.h"
 #include "shmem.h"
+#include "storage/lock.h"
 #include "storage/lwlock.h"
 #include "storage/procarray.h"
 
@@ -236,8 +238,32 @@ lower_slot(const Slot *slot)
 }
 
 /*
+ * Whether the transaction of a slot has ended and everybody was told.  What
+ * other processes learn by invalidation messages is sent after the transaction
+ * has become visible and before its locks are released.
+ */
+static bool
+has_ended(const Slot *slot, TransactionId xid)
+{
+	LOCKTAG		tag;
+	bool		of_catalog = slot->roles;
+
+	if (TransactionIdIsInProgress(xid))
+		return false;
+	for (int i = 0; i < slot->ncells; i++)
+		of_catalog |= cpg_cell_is_of_catalog(cpg_guard, slot->cell[i]);
+	if (!of_catalog)
+		return true;
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	if (CPG_LOCK_TRY(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	LockRelease(&tag, ShareLock, true);
+	return true;
+}
+
+/*
  * Lower the fences of prepared transactions that have ended.  Looks at the
- * process array, so not for use while a lock is held.
+ * process array and the table of locks, so not for use while a lock is held.
  */
 void
 cpg_twophase_resolve(void)
@@ -249,7 +275,7 @@ cpg_twophase_resolve(void)
 		Slot	   *slot = &cpg_twophase->slot[i];
 		TransactionId xid = slot->xid;
 
-		if (xid == InvalidTransactionId || !slot->prepared || TransactionIdIsInProgress(xid))
+		if (xid == InvalidTransactionId || !slot->prepared || !has_ended(slot, xid))
 			continue;
 		CPG_FAULT("resolve-found");
 		LWLockAcquire(&cpg_twophase->lock.lock, LW_EXCLUSIVE);
