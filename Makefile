@@ -11,9 +11,13 @@ ISOLATION = $(patsubst test/isolation/specs/%.spec,%,$(sort $(wildcard test/isol
 # 15 looks for expected files below the input directory, later versions where they are told to
 ISOLATION_OPTS = --inputdir=test/isolation $(if $(filter 15,$(MAJORVERSION)),,--expecteddir=test/isolation) --load-extension=cachepg
 
+# A hit passes through a dozen small functions in several files; joined by the
+# linker it is a tenth faster. gcc only: others want a linker of their own.
+LTO = $(if $(findstring Free Software,$(shell $(CC) --version 2>/dev/null)),-flto=auto)
+
 PG_CPPFLAGS = -Isrc $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered
-SHLIB_LINK = -Wl,--version-script=src/cachepg.map
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered $(LTO)
+SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO)
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
 override with_llvm = no
 

@@ -158,7 +158,7 @@ EXECUTE get('b:none');
 EXECUTE get('b:n4');
 DEALLOCATE get;
 
--- off: reads miss, writes but deletes are dropped, nothing fails
+-- off: reads miss, what is written is not kept and what was there goes, nothing fails
 SET cachepg.enabled = off;
 SELECT cache_get('b:int', 0), cache_get('b:int'), cache_exists('b:int'), cache_ttl('b:int');
 SELECT cache_set('b:off', 1), cache_add('b:off', 1), cache_replace('b:int', 1), cache_delete('b:add'),

@@ -16,6 +16,9 @@ CREATE TABLE cachepg_namespace
 	max_entries		bigint,
 	max_bytes		bigint,
 	consistency		text,
+	adhoc			text,
+	vary_by			text[],
+	loader			text,
 	id				uuid NOT NULL DEFAULT gen_random_uuid()
 );
 COMMENT ON TABLE cachepg_namespace IS
@@ -35,8 +38,22 @@ COMMENT ON TABLE cachepg_namespace_acl IS
 'Privileges on cache namespaces; grantee 0 is PUBLIC. Change it with cache_namespace_grant and cache_namespace_revoke.';
 REVOKE ALL ON cachepg_namespace_acl FROM PUBLIC;
 
+CREATE TABLE cachepg_watch
+(
+	id				uuid PRIMARY KEY,
+	relation		regclass NOT NULL,
+	key_template	text,
+	tag_template	text,
+	creator			regrole NOT NULL,
+	CHECK (key_template IS NOT NULL OR tag_template IS NOT NULL)
+);
+COMMENT ON TABLE cachepg_watch IS
+'Watched tables: a trigger with the id as its argument does what the row says. Change it with cache_watch and cache_unwatch.';
+REVOKE ALL ON cachepg_watch FROM PUBLIC;
+
 SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace', '');
 SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace_acl', '');
+SELECT pg_catalog.pg_extension_config_dump('cachepg_watch', '');
 
 CREATE FUNCTION cachepg_catalog_changed() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
@@ -48,9 +65,12 @@ CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON cachepg_namespace EXECUTE FUNCTION cachepg_catalog_changed();
 CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
 	ON cachepg_namespace_acl EXECUTE FUNCTION cachepg_catalog_changed();
+CREATE TRIGGER cachepg_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE
+	ON cachepg_watch EXECUTE FUNCTION cachepg_catalog_changed();
 -- also where session_replication_role suppresses ordinary triggers
 ALTER TABLE cachepg_namespace ENABLE ALWAYS TRIGGER cachepg_changed;
 ALTER TABLE cachepg_namespace_acl ENABLE ALWAYS TRIGGER cachepg_changed;
+ALTER TABLE cachepg_watch ENABLE ALWAYS TRIGGER cachepg_changed;
 
 -- ---------------------------------------------------------------------
 -- Plain cache
@@ -170,6 +190,33 @@ COMMENT ON FUNCTION cache_clear(text) IS
 'Drop everything in a namespace (needs invalidate), or without argument in the whole database (superuser only); O(1)';
 
 -- ---------------------------------------------------------------------
+-- Watched tables
+-- ---------------------------------------------------------------------
+
+CREATE FUNCTION cache_watch(table_name regclass, key_template text DEFAULT NULL, tag_template text DEFAULT NULL) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_watch';
+COMMENT ON FUNCTION cache_watch(regclass, text, text) IS
+'Invalidate the keys and tags that templates such as users:{id} make of each row inserted, updated or deleted; needs TRIGGER on the table and invalidate on the namespaces';
+
+CREATE FUNCTION cache_unwatch(table_name regclass, key_template text DEFAULT NULL, tag_template text DEFAULT NULL) RETURNS bigint
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_unwatch';
+COMMENT ON FUNCTION cache_unwatch(regclass, text, text) IS
+'Remove the watches of a table that have these templates, NULL for any; returns their number; for the owner of the table and who made them';
+
+CREATE FUNCTION cachepg_watch_row() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_watch_row() IS
+'Trigger function of watches; does nothing in triggers that cache_watch did not make';
+
+CREATE VIEW cache_watches (table_name, key_template, tag_template, creator) AS
+	SELECT w.relation, w.key_template, w.tag_template, w.creator
+	FROM cachepg_watch w JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) w.relation
+	WHERE pg_catalog.has_table_privilege(c.oid, 'TRIGGER') OR pg_catalog.pg_has_role(w.creator, 'USAGE');
+COMMENT ON VIEW cache_watches IS
+'The watches of tables on which the current role has the privilege TRIGGER, and those it made';
+GRANT SELECT ON cache_watches TO PUBLIC;
+
+-- ---------------------------------------------------------------------
 -- Read-through
 -- ---------------------------------------------------------------------
 
@@ -185,6 +232,11 @@ CREATE FUNCTION cache_fetch(key text, query text, args text[], ttl interval DEFA
 COMMENT ON FUNCTION cache_fetch(text, text, text[], interval, text[], text) IS
 'As cache_fetch with a record, with arguments as text in the types that the query infers; for drivers';
 
+CREATE FUNCTION cache_fetch(key text) RETURNS jsonb
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_loader';
+COMMENT ON FUNCTION cache_fetch(text) IS
+'The cached result of the loader of the key''s namespace, which runs as the namespace''s owner on a miss; needs read';
+
 -- ---------------------------------------------------------------------
 -- Namespaces
 -- ---------------------------------------------------------------------
@@ -192,20 +244,23 @@ COMMENT ON FUNCTION cache_fetch(text, text, text[], interval, text[], text) IS
 CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									   jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
-									   consistency text DEFAULT NULL) RETURNS void
+									   consistency text DEFAULT NULL, adhoc text DEFAULT NULL,
+									   vary_by text[] DEFAULT NULL, loader text DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_create';
-COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text) IS
+COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text) IS
 'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
-REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									  max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
-									  consistency text DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
+									  consistency text DEFAULT NULL, adhoc text DEFAULT NULL,
+									  vary_by text[] DEFAULT NULL, loader text DEFAULT NULL,
+									  reset text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_alter';
-COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text[]) IS
+COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, text[]) IS
 'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
-REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, text[]) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_drop';
@@ -227,7 +282,8 @@ REVOKE ALL ON FUNCTION cache_namespace_revoke(text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION cachepg_namespaces(OUT name text, OUT owner regrole, OUT ttl interval, OUT negative_ttl interval,
 								   OUT jitter double precision, OUT scope text, OUT max_entries bigint,
-								   OUT max_bytes bigint, OUT consistency text, OUT privileges text[],
+								   OUT max_bytes bigint, OUT consistency text, OUT adhoc text,
+								   OUT vary_by text[], OUT loader text, OUT privileges text[],
 								   OUT entries bigint, OUT bytes bigint, OUT hits bigint, OUT misses bigint,
 								   OUT sets bigint, OUT loads bigint, OUT evictions bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

@@ -21,6 +21,7 @@ DECLARE
 BEGIN
 	FOR i IN 1..total * 5 / 4 / 16000 LOOP
 		PERFORM cache_set('m:' || i, value_of('m:' || i, 16000));
+		COMMIT;
 		v := cache_get('m:' || i - i % 100, 'absent');
 		IF v = value_of('m:' || i - i % 100, 16000) THEN
 			hits := hits + 1;
@@ -52,6 +53,7 @@ BEGIN
 		size := exp(random() ^ 3 * ln(cap * 1.2));
 		k := 'm:' || (n % 500);
 		PERFORM cache_set(k, value_of(k, size));
+		COMMIT;
 		written := written + size;
 		k := 'm:' || (random() * 500)::int;
 		v := cache_get(k, '');
@@ -68,16 +70,16 @@ END $$;
 SELECT reason, count > 0 AS counted FROM cache_misses_by_reason WHERE namespace = 'm' AND reason = 'too_large';
 SELECT * FROM cachepg_check();
 
--- a set is readable at once, however full memory is, a counter exact, an entry of 0 bytes no problem
+-- a set is readable at once, before the commit and after, however full memory is; an entry of 0 bytes is no problem
 DO $$
 DECLARE
 	lost	int := 0;
 BEGIN
-	PERFORM cache_delete('m:n');
 	FOR i IN 1..5000 LOOP
-		PERFORM cache_set('m:last' || i, i);
+		PERFORM cache_set('m:last' || i, i), cache_set('m:empty' || i, '');
 		lost := lost + (cache_get('m:last' || i, 0) <> i)::int;
-		PERFORM cache_set('m:empty' || i, '');
+		COMMIT;
+		lost := lost + (cache_get('m:last' || i, 0) <> i)::int + (cache_get('m:empty' || i, 'x') <> '')::int;
 	END LOOP;
 	RAISE NOTICE 'lost: %', lost;
 END $$;
@@ -91,6 +93,7 @@ DO $$
 BEGIN
 	FOR i IN 1..(SELECT least(memory, 512 * 1024 * 1024) * 5 / 4 / 16000 FROM cache_stats) LOOP
 		PERFORM cache_set('m:flood' || i, value_of('m:' || i, 16000));
+		COMMIT;
 	END LOOP;
 END $$;
 SELECT count(*) FROM generate_series(1, 10) i WHERE cache_get('kept:' || i, 0) = i;

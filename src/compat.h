@@ -72,6 +72,48 @@
 #define CPG_LOCK_HELD(tag, mode)	LockHeldByMe(tag, mode)
 #endif
 
+/* Ownership of any object is asked with one function from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define CPG_IS_RELATION_OWNER(relid, role)	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define CPG_IS_RELATION_OWNER(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
+/*
+ * The table of settings: an array up to 15, then a hash table, and those that
+ * are not at their defaults in a list.  An option made up by SET can be
+ * replaced or removed; whether one seen before at a place of the array is still
+ * there can be told without looking at it.
+ */
+#if PG_VERSION_NUM >= 160000
+#define CPG_OPTIONS_SET_LIST
+#define CPG_OPTIONS(count)		get_guc_variables(count)
+#define CPG_OPTION_STILL(option, name, place)	\
+	(find_option(name, false, true, 0) == (option))
+#else
+#define CPG_OPTIONS(count)		(*(count) = GetNumConfigOptions(), get_guc_variables())
+#define CPG_OPTION_STILL(option, name, place)	\
+	(get_guc_variables()[place] == (option))
+#endif
+
+/* The local number of the transaction. */
+#if PG_VERSION_NUM >= 170000
+#define CPG_MY_LXID		(MyProc->vxid.lxid)
+#else
+#define CPG_MY_LXID		(MyProc->lxid)
+#endif
+
+/* Privileges on objects other than tables are checked by one function from 16 on. */
+#if PG_VERSION_NUM >= 160000
+#define CPG_MAY_EXECUTE(function, role) \
+	object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
+#define CPG_PARSE_NAMES(string)	stringToQualifiedNameList(string, NULL)
+#else
+#define CPG_MAY_EXECUTE(function, role) \
+	pg_proc_aclcheck(function, role, ACL_EXECUTE)
+#define CPG_PARSE_NAMES(string)	stringToQualifiedNameList(string)
+#endif
+
 /* 18 tells what a module is. */
 #ifdef PG_MODULE_MAGIC_EXT
 #define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC_EXT(.name = (n), .version = (v))

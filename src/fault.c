@@ -18,6 +18,7 @@
 
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "common/pg_prng.h"
 #include "fault.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -32,13 +33,16 @@
 #define ROWS		32
 #define NAME_SIZE	40
 #define POLL		1000		/* us */
+#define DELAY_MAX	4000		/* us */
+#define DELAY_SHARE	4			/* one in so many passes is delayed */
 
 typedef enum Action
 {
 	ACTION_NONE,
 	ACTION_WAIT,
 	ACTION_ERROR,
-	ACTION_SKIP
+	ACTION_SKIP,
+	ACTION_DELAY				/* for load tests: a random time, now and then */
 } Action;
 
 typedef struct Row
@@ -172,7 +176,14 @@ wait_at(Row *row, bool may_fail)
 	pg_atomic_fetch_sub_u32(&row->waiting, 1);
 }
 
-/* A process is at a point: it waits or fails, if that is armed. */
+static void
+delay(void)
+{
+	if (pg_prng_uint64(&pg_global_prng_state) % DELAY_SHARE == 0)
+		pg_usleep((long) (pg_prng_uint64(&pg_global_prng_state) % DELAY_MAX));
+}
+
+/* A process is at a point: it waits, fails or is delayed, if that is armed. */
 void
 cpg_fault_reach(const char *point, bool may_fail)
 {
@@ -181,6 +192,8 @@ cpg_fault_reach(const char *point, bool may_fail)
 
 	if (action == ACTION_WAIT)
 		wait_at(row, may_fail);
+	else if (action == ACTION_DELAY)
+		delay();
 	else if (action == ACTION_ERROR && may_fail)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -199,16 +212,16 @@ cpg_fault_skips(const char *mechanism)
 static Action
 action_of(const char *name)
 {
-	static const char *const names[] = {"none", "wait", "error", "skip"};
+	static const char *const names[] = {"none", "wait", "error", "skip", "delay"};
 
-	for (int i = ACTION_WAIT; i <= ACTION_SKIP; i++)
+	for (int i = ACTION_WAIT; i <= ACTION_DELAY; i++)
 	{
 		if (strcmp(names[i], name) == 0)
 			return (Action) i;
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("the action of a fault is \"wait\", \"error\" or \"skip\"")));
+			 errmsg("the action of a fault is \"wait\", \"error\", \"skip\" or \"delay\"")));
 }
 
 static Row *

@@ -21,11 +21,11 @@ extern Oid	cpg_argument_type(FunctionCallInfo fcinfo, int argument);
 extern CpgTypeInfo *cpg_call_site_type(FunctionCallInfo fcinfo, Oid typid);
 extern int64 cpg_optional_ttl(FunctionCallInfo fcinfo, int argument);
 
-/* Tags of a value, as cells and as notes. */
+/* Tags of a value, as cells (each tag's, and those of their groups) and as notes. */
 typedef struct CpgTags
 {
-	int			count;
-	CpgCell		cells[CPG_TAGS_MAX];
+	int			count;			/* of cells */
+	CpgCell		cells[2 * CPG_TAGS_MAX];
 	StringInfoData notes;
 } CpgTags;
 

@@ -106,6 +106,10 @@ describe_notes(const CpgValue *value, Row *row)
 	}
 	if (n > 0)
 		set(row, ENTRY_DEPENDS_ON, text_array(texts, n));
+	if (notes.hidden != NULL)
+		set(row, ENTRY_WHY,
+			CStringGetTextDatum(psprintf("null; the loader does not see the setting %.*s: add it to vary_by",
+										 notes.hidden_len, notes.hidden)));
 }
 
 /* Name of the state of an entry that is there, or "absent". */

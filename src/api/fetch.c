@@ -14,6 +14,7 @@
 
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_record);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_text);
+PG_FUNCTION_INFO_V1(cachepg_cache_fetch_loader);
 
 static void
 parse_consistency(const char *value, CpgFetch *fetch)
@@ -29,13 +30,17 @@ parse_consistency(const char *value, CpgFetch *fetch)
 
 /* The arguments that both forms share: key, query, ttl, tags, consistency. */
 static void
-fill_fetch(FunctionCallInfo fcinfo, CpgFetch *fetch, CpgTags *tags)
+fill_fetch(FunctionCallInfo fcinfo, CpgArgsForm form, CpgFetch *fetch, CpgTags *tags)
 {
 	memset(fetch, 0, sizeof(*fetch));
 	fetch->key = cpg_key_argument(fcinfo, 0);
 	if (PG_ARGISNULL(1))
 		cpg_error_null_argument("query");
 	fetch->query = PG_GETARG_TEXT_PP(1);
+	fetch->form = PG_ARGISNULL(2) ? CPG_ARGS_NONE : form;
+	fetch->args = PG_GETARG_DATUM(2);
+	fetch->memo = (CpgQueryMemo **) &fcinfo->flinfo->fn_extra;
+	fetch->memo_context = fcinfo->flinfo->fn_mcxt;
 	fetch->ttl = cpg_optional_ttl(fcinfo, 3);
 	cpg_tags_argument(fcinfo, 4, tags);
 	fetch->tags = tags->cells;
@@ -63,9 +68,7 @@ cachepg_cache_fetch_record(PG_FUNCTION_ARGS)
 	CpgFetch	fetch;
 	CpgTags		tags;
 
-	fill_fetch(fcinfo, &fetch, &tags);
-	if (!PG_ARGISNULL(2))
-		cpg_args_from_record(PG_GETARG_DATUM(2), &fetch.args);
+	fill_fetch(fcinfo, CPG_ARGS_RECORD, &fetch, &tags);
 	return run(fcinfo, &fetch);
 }
 
@@ -75,8 +78,17 @@ cachepg_cache_fetch_text(PG_FUNCTION_ARGS)
 	CpgFetch	fetch;
 	CpgTags		tags;
 
-	fill_fetch(fcinfo, &fetch, &tags);
-	if (!PG_ARGISNULL(2))
-		cpg_args_from_array(PG_GETARG_ARRAYTYPE_P(2), &fetch.args);
+	fill_fetch(fcinfo, CPG_ARGS_ARRAY, &fetch, &tags);
+	return run(fcinfo, &fetch);
+}
+
+/* With the namespace's own loader. */
+Datum
+cachepg_cache_fetch_loader(PG_FUNCTION_ARGS)
+{
+	CpgFetch	fetch;
+
+	memset(&fetch, 0, sizeof(fetch));
+	fetch.key = cpg_key_argument(fcinfo, 0);
 	return run(fcinfo, &fetch);
 }

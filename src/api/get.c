@@ -41,7 +41,7 @@ read_key(const text *text_key, CpgValue *value)
 	value->notes = NULL;
 	if (unlikely(ns->number < 0))
 		return false;
-	read = cpg_inval_get(ns, &key, cpg_clock_now(), value);
+	read = cpg_inval_get(ns, &key, cpg_clock_read(), value);
 	if (likely(read.hit))
 	{
 		/* a type without user-defined parts cannot have changed */

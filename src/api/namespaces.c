@@ -17,11 +17,13 @@
 #include "commands/trigger.h"
 #include "error.h"
 #include "executor/spi.h"
+#include "fetch/fetch.h"
 #include "miscadmin.h"
 #include "stats/stats.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -37,7 +39,7 @@ PG_FUNCTION_INFO_V1(cachepg_catalog_changed);
 enum
 {
 	OPT_TTL, OPT_NEGATIVE_TTL, OPT_JITTER, OPT_SCOPE, OPT_MAX_ENTRIES, OPT_MAX_BYTES, OPT_CONSISTENCY,
-	NOPTIONS
+	OPT_ADHOC, OPT_VARY_BY, OPT_LOADER, NOPTIONS
 };
 
 static const struct
@@ -52,9 +54,13 @@ static const struct
 	{"max_entries", INT8OID},
 	{"max_bytes", INT8OID},
 	{"consistency", TEXTOID},
+	{"adhoc", TEXTOID},
+	{"vary_by", TEXTARRAYOID},
+	{"loader", TEXTOID},
 };
 
 #define MAX_PARAMS (NOPTIONS + 3)
+#define VARY_BY_MAX 16
 
 typedef struct Statement
 {
@@ -148,6 +154,40 @@ check_choice(FunctionCallInfo fcinfo, int option, const char *one, const char *o
 				 errhint("It is either %s or %s.", one, other)));
 }
 
+/* Names of settings: application-defined ones, set or not, or PostgreSQL's. */
+static void
+check_vary_by(ArrayType *array)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			count = cpg_array_elements(array, "vary_by", &names, &nulls);
+
+	if (count > VARY_BY_MAX)
+		cpg_error_bad_argument("too many settings in vary_by: %d, the limit is %d", count, VARY_BY_MAX);
+	for (int i = 0; i < count; i++)
+	{
+		char	   *name = nulls[i] ? "" : TextDatumGetCString(names[i]);
+
+		if (name[0] == '\0' ||
+			(strchr(name, '.') == NULL && GetConfigOption(name, true, false) == NULL))
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT),
+					 errmsg("unrecognized setting \"%s\" in vary_by", name),
+					 errhint("Name settings of PostgreSQL, or of your application with a dot, as in app.tenant.")));
+	}
+}
+
+/* The value to keep of an option that is given. */
+static Datum
+option_value(FunctionCallInfo fcinfo, int option, Oid owner)
+{
+	Datum		value = PG_GETARG_DATUM(option + 1);
+
+	if (option != OPT_LOADER)
+		return value;
+	return CStringGetTextDatum(cpg_registered_parse(TextDatumGetCString(value), owner));
+}
+
 /* Check the values of the options given. */
 static void
 check_options(FunctionCallInfo fcinfo)
@@ -166,6 +206,9 @@ check_options(FunctionCallInfo fcinfo)
 	}
 	check_choice(fcinfo, OPT_SCOPE, "role", "shared");
 	check_choice(fcinfo, OPT_CONSISTENCY, "commit", "ttl");
+	check_choice(fcinfo, OPT_ADHOC, "role", "shared");
+	if (!PG_ARGISNULL(OPT_VARY_BY + 1))
+		check_vary_by(PG_GETARG_ARRAYTYPE_P(OPT_VARY_BY + 1));
 	check_positive(fcinfo, OPT_MAX_ENTRIES);
 	check_positive(fcinfo, OPT_MAX_BYTES);
 }
@@ -211,7 +254,7 @@ cachepg_cache_namespace_create(PG_FUNCTION_ARGS)
 		if (PG_ARGISNULL(i + 1))
 			continue;
 		appendStringInfo(&statement.sql, ", %s", options[i].name);
-		add_param(&statement, options[i].type, PG_GETARG_DATUM(i + 1), false);
+		add_param(&statement, options[i].type, option_value(fcinfo, i, GetUserId()), false);
 	}
 	if (!end_insert(&statement, &catalog))
 		ereport(ERROR,
@@ -243,7 +286,7 @@ parse_reset(FunctionCallInfo fcinfo, int argument, bool *reset)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized option \"%s\" of a cache namespace", name),
-					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries, max_bytes and consistency.")));
+					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries, max_bytes, consistency, adhoc, vary_by and loader.")));
 		reset[i] = true;
 	}
 }
@@ -268,14 +311,17 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	CpgNamespace *ns = cpg_namespace_get(name);
 	bool		reset[NOPTIONS];
 	int			changes = 0;
+	Oid			owner;
 	Statement	statement;
 
 	check_options(fcinfo);
 	parse_reset(fcinfo, NOPTIONS + 1, reset);
 	cpg_namespace_require(ns, CPG_PRIVILEGE_ADMIN);
-	/* sharing values between roles is for the owner to decide */
-	if (!PG_ARGISNULL(OPT_SCOPE + 1))
+	/* for whom values are, and what runs as him, is for the owner to decide */
+	if (!PG_ARGISNULL(OPT_SCOPE + 1) || !PG_ARGISNULL(OPT_ADHOC + 1) ||
+		!PG_ARGISNULL(OPT_VARY_BY + 1) || !PG_ARGISNULL(OPT_LOADER + 1))
 		cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
+	owner = ns->owner;
 	ensure_row(&catalog, ns);
 
 	memset(&statement, 0, sizeof(statement));
@@ -287,7 +333,7 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 			continue;
 		appendStringInfo(&statement.sql, "%s%s = $%d", changes++ > 0 ? ", " : "", options[i].name,
 						 add_param(&statement, options[i].type,
-								   reset[i] ? (Datum) 0 : PG_GETARG_DATUM(i + 1), reset[i]));
+								   reset[i] ? (Datum) 0 : option_value(fcinfo, i, owner), reset[i]));
 	}
 	if (changes == 0)
 		PG_RETURN_VOID();

@@ -7,6 +7,9 @@
  * tag; to invalidate a tag needs the privilege on the namespace that its text
  * names before the first colon, as with keys.
  *
+ * Tags with the same text before the first colon form a group with a cell of
+ * its own, for the TRUNCATE of a table whose watch names them.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -42,6 +45,25 @@ cell_of(const text *tag)
 						VARSIZE_ANY_EXHDR(tag));
 }
 
+/* The group of a tag, once. */
+static void
+add_group(CpgTags *tags, const text *tag)
+{
+	int			database = cpg_registry_database();
+	CpgCell		cell;
+
+	if (memchr(VARDATA_ANY(tag), ':', VARSIZE_ANY_EXHDR(tag)) == NULL)
+		return;
+	cell = cpg_cell_tag_group(cpg_guard, (uint16) Max(database, 0), VARDATA_ANY(tag),
+							  VARSIZE_ANY_EXHDR(tag));
+	for (int i = 0; i < tags->count; i++)
+	{
+		if (tags->cells[i] == cell)
+			return;
+	}
+	tags->cells[tags->count++] = cell;
+}
+
 /* Fill *tags from an array argument, which may be NULL. */
 void
 cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags)
@@ -68,6 +90,7 @@ cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags)
 		tag = DatumGetTextPP(elements[i]);
 		check_tag(VARSIZE_ANY_EXHDR(tag));
 		tags->cells[tags->count++] = cell_of(tag);
+		add_group(tags, tag);
 		cpg_notes_write_tag(&tags->notes, VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag));
 	}
 }
@@ -85,6 +108,7 @@ tag_to_invalidate(FunctionCallInfo fcinfo)
 	check_tag(VARSIZE_ANY_EXHDR(tag));
 	cpg_namespace_require(cpg_namespace_resolve(VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag)),
 						  CPG_PRIVILEGE_INVALIDATE);
+	cpg_inval_refuse_in_recovery();
 	return cell_of(tag);
 }
 

@@ -97,6 +97,16 @@ begin_set(FunctionCallInfo fcinfo)
 	InitMaterializedSRF(fcinfo, 0);
 }
 
+static Datum
+text_array(char *const *texts, int count)
+{
+	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(texts[i]);
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /* The privileges in a set, as a text array. */
 static Datum
 privilege_array(uint8 privileges)
@@ -124,6 +134,12 @@ add_policy(Row *row, const CpgNamespace *ns)
 	add_limit(row, ns->max_entries);
 	add_limit(row, ns->max_bytes);
 	add_text(row, ns->ttl_only ? "ttl" : "commit");
+	add_text(row, ns->adhoc_shared ? "shared" : "role");
+	if (ns->vary.all)
+		add_null(row);
+	else
+		add(row, text_array(ns->vary.names, ns->vary.count));
+	add_text(row, ns->loader);
 }
 
 static void
@@ -173,18 +189,28 @@ cachepg_namespaces(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Whether the current role may see an entry of a namespace. */
+/*
+ * Whether the current role may see an entry of a namespace: its own, and of
+ * these not what was loaded under other settings, for example for another
+ * tenant.
+ */
 static bool
-may_see(CpgNamespace *ns, Oid role)
+may_see(CpgNamespace *ns, const CpgListed *entry)
 {
 	uint8		privileges;
+	CpgKey		reader;
 
 	if (ns == NULL)
 		return false;
 	privileges = cpg_namespace_privileges(ns);
 	if (privileges & CPG_PRIVILEGE_ADMIN)
 		return true;
-	return (privileges & CPG_PRIVILEGE_READ) && (role == InvalidOid || role == GetUserId());
+	if (!(privileges & CPG_PRIVILEGE_READ) ||
+		(OidIsValid(entry->role) && entry->role != GetUserId()))
+		return false;
+	reader.any_fingerprint = true;
+	cpg_identity_of_read(ns, &reader);
+	return cpg_key_admits(&reader, entry->fingerprint);
 }
 
 static const char *
@@ -238,7 +264,7 @@ cachepg_entries(PG_FUNCTION_ARGS)
 			if (batch[i].state == CPG_MISS_INVALIDATED_NAMESPACE)
 				continue;
 			ns = cpg_namespace_by_number(batch[i].ns);
-			if (may_see(ns, batch[i].role))
+			if (may_see(ns, &batch[i]))
 				emit_entry(fcinfo, ns, &batch[i], now);
 		}
 	}

@@ -23,6 +23,9 @@
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
 
+/* A record of more columns costs an allocation. */
+#define SOME_ARGS 16
+
 static void
 allocate(CpgArgs *args, int count)
 {
@@ -55,29 +58,53 @@ refuse_record(Oid type)
 				 errhint("Cast it to a named composite type, or pass its columns.")));
 }
 
-/*
- * Arguments from the columns of a record, dropped ones not counted (palloc'd;
- * values may point into it).
- */
-void
-cpg_args_from_record(Datum record, CpgArgs *args)
+/* A record taken apart: its columns, dropped ones included. */
+typedef struct Columns
+{
+	TupleDesc	desc;
+	Datum	   *values;
+	bool	   *nulls;
+	Datum		some_values[SOME_ARGS];
+	bool		some_nulls[SOME_ARGS];
+} Columns;
+
+static void
+open_record(Datum record, Columns *columns)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(record);
-	TupleDesc	desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-											  HeapTupleHeaderGetTypMod(header));
 	HeapTupleData tuple;
 
-	allocate(args, desc->natts);
+	columns->desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
+										   HeapTupleHeaderGetTypMod(header));
+	columns->values = columns->some_values;
+	columns->nulls = columns->some_nulls;
+	if (columns->desc->natts > SOME_ARGS)
+	{
+		columns->values = palloc(columns->desc->natts * sizeof(Datum));
+		columns->nulls = palloc(columns->desc->natts * sizeof(bool));
+	}
 	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
 	ItemPointerSetInvalid(&tuple.t_self);
 	tuple.t_tableOid = InvalidOid;
 	tuple.t_data = header;
-	heap_deform_tuple(&tuple, desc, args->values, args->nulls);
+	heap_deform_tuple(&tuple, columns->desc, columns->values, columns->nulls);
+}
 
+/*
+ * Arguments from the columns of a record, dropped ones not counted (palloc'd;
+ * values may point into it).
+ */
+static void
+read_record(Datum record, CpgArgs *args)
+{
+	Columns		columns;
+
+	open_record(record, &columns);
+	allocate(args, columns.desc->natts);
 	args->count = 0;
-	for (int i = 0; i < desc->natts; i++)
+	for (int i = 0; i < columns.desc->natts; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Form_pg_attribute att = TupleDescAttr(columns.desc, i);
 		int			n;
 
 		if (att->attisdropped)
@@ -85,15 +112,15 @@ cpg_args_from_record(Datum record, CpgArgs *args)
 		refuse_record(att->atttypid);
 		n = args->count++;
 		args->types[n] = att->atttypid == UNKNOWNOID ? InvalidOid : att->atttypid;
-		args->nulls[n] = args->nulls[i];
-		args->values[n] = args->nulls[i] ? (Datum) 0 : flat_value(args->values[i], att);
+		args->nulls[n] = columns.nulls[i];
+		args->values[n] = columns.nulls[i] ? (Datum) 0 : flat_value(columns.values[i], att);
 	}
-	ReleaseTupleDesc(desc);
+	ReleaseTupleDesc(columns.desc);
 }
 
 /* Arguments from a text array, in the types that the query infers. */
-void
-cpg_args_from_array(ArrayType *array, CpgArgs *args)
+static void
+read_array(ArrayType *array, CpgArgs *args)
 {
 	Datum	   *elements;
 	bool	   *nulls;
@@ -111,38 +138,82 @@ cpg_args_from_array(ArrayType *array, CpgArgs *args)
 	}
 }
 
-static uint64
-hash_value(Oid type, Datum value, uint64 seed)
+/* The arguments of a fetch (palloc'd). */
+void
+cpg_args_read(const CpgFetch *fetch, CpgArgs *args)
 {
-	int16		typlen = -2;
-	bool		typbyval = false;
-
-	if (OidIsValid(type))
-		get_typlenbyval(type, &typlen, &typbyval);
-	if (typbyval)
-		return cpg_hash_combine(seed, value);
-	if (typlen == -1)
-		return hash_bytes_extended((unsigned char *) VARDATA_ANY(DatumGetPointer(value)),
-								   (int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), seed);
-	if (typlen == -2)
-		return hash_bytes_extended((unsigned char *) DatumGetCString(value),
-								   (int) strlen(DatumGetCString(value)), seed);
-	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), typlen, seed);
+	switch (fetch->form)
+	{
+		case CPG_ARGS_NONE:
+			allocate(args, 0);
+			break;
+		case CPG_ARGS_RECORD:
+			read_record(fetch->args, args);
+			break;
+		case CPG_ARGS_ARRAY:
+			read_array(DatumGetArrayTypeP(fetch->args), args);
+			break;
+	}
 }
 
-/* A hash of number, types and values, in order. */
-uint64
-cpg_args_hash(const CpgArgs *args, uint64 seed)
+static uint64
+hash_value(Datum value, Form_pg_attribute att, uint64 seed)
 {
-	uint64		hash = cpg_hash_combine(seed, args->count);
-
-	for (int i = 0; i < args->count; i++)
+	if (att->attbyval)
+		return cpg_hash_combine(seed, value);
+	if (att->attlen == -1)
 	{
-		hash = cpg_hash_combine(hash, ((uint64) args->types[i] << 1) | args->nulls[i]);
-		if (!args->nulls[i])
-			hash = cpg_hash_mix(hash_value(args->types[i], args->values[i], hash));
+		value = flat_value(value, att);
+		return hash_bytes_extended((unsigned char *) VARDATA_ANY(DatumGetPointer(value)),
+								   (int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), seed);
 	}
-	return hash;
+	if (att->attlen == -2)
+		return hash_bytes_extended((unsigned char *) DatumGetCString(value),
+								   (int) strlen(DatumGetCString(value)), seed);
+	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), att->attlen, seed);
+}
+
+/* A hash of types and values, in order, and of how many there are. */
+static uint64
+hash_columns(Datum record, uint64 hash)
+{
+	Columns		columns;
+	int			count = 0;
+
+	open_record(record, &columns);
+	for (int i = 0; i < columns.desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(columns.desc, i);
+
+		if (att->attisdropped)
+			continue;
+		count++;
+		hash = cpg_hash_combine(hash, ((uint64) att->atttypid << 1) | columns.nulls[i]);
+		if (!columns.nulls[i])
+			hash = hash_value(columns.values[i], att, hash);
+	}
+	ReleaseTupleDesc(columns.desc);
+	return cpg_hash_combine(hash, count);
+}
+
+/* A hash of the arguments of a fetch as they are given. */
+uint64
+cpg_args_hash(const CpgFetch *fetch, uint64 seed)
+{
+	ArrayType  *array;
+
+	switch (fetch->form)
+	{
+		case CPG_ARGS_NONE:
+			break;
+		case CPG_ARGS_RECORD:
+			return hash_columns(fetch->args, seed);
+		case CPG_ARGS_ARRAY:
+			/* the bytes of an array are those of its elements */
+			array = DatumGetArrayTypeP(fetch->args);
+			return hash_bytes_extended((unsigned char *) array, (int) VARSIZE(array), ~seed);
+	}
+	return cpg_hash_combine(seed, 0);
 }
 
 static bool

@@ -6,7 +6,7 @@
  * The stamp is read before the loader's snapshot is taken.  What the loader
  * reads is collected (inval/deps.h) and becomes the cells of the entry: it is
  * valid until one of them is bumped.  Beside them every entry depends on the
- * schema cell of its database and on the cell of its role.
+ * schema cell of its database and on the cell of the role the loader ran as.
  *
  * A value is kept only if it was loaded in READ COMMITTED, outside of parallel
  * workers, in a transaction that has not written (no transaction id before or
@@ -33,6 +33,7 @@
 #include "shmem.h"
 #include "stats/stats.h"
 #include "track/track.h"
+#include "utils/builtins.h"
 #include "value/value.h"
 
 #define MAY_PUBLISH CPG_NCOUNTERS
@@ -43,30 +44,57 @@ typedef struct Flight
 {
 	const CpgFetch *fetch;
 	uint64		fingerprint;
+	Oid			role;			/* of its key */
+	Oid			runs_as;
+	Oid			function;		/* the registered loader, else InvalidOid */
+	CpgContext	context;
 	uint64		stamp;
 	bool		ttl_only;
+	int64		expiry;			/* of the value, kept or not */
 	CpgLoad		load;
 	CpgLoaded	loaded;
 } Flight;
 
+/* The role of the key of what a query, or the registered loader, loads. */
+static Oid
+role_of(const CpgFetch *fetch, const CpgNamespace *ns)
+{
+	if (fetch->query == NULL)
+		return ns->shared ? InvalidOid : GetUserId();
+	return cpg_identity_role(ns);
+}
+
 /*
- * The key of a fetch.  Its query ran, or would run, as the current role: what
- * it sees is not for others, whatever the scope of the namespace.
+ * The key of a fetch: that of the plain value, narrowed to what the same loader
+ * made for the same readers.
  */
 static CpgNamespace *
-fetch_key(const CpgFetch *fetch, uint64 fingerprint, CpgKey *key)
+fetch_key(Flight *flight, CpgKey *key)
 {
+	const CpgFetch *fetch = flight->fetch;
 	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, key);
+	uint64		version;
 
-	key->role = GetUserId();
-	key->fingerprint = fingerprint;
+	if (fetch->query == NULL)
+	{
+		flight->function = cpg_registered_find(ns, &version);
+		flight->fingerprint = cpg_fingerprint_of_loader(ns, flight->function, version);
+	}
+	else
+		flight->fingerprint = cpg_fingerprint_of_query(fetch, ns);
+	key->role = flight->role = role_of(fetch, ns);
+	key->fingerprint = flight->fingerprint;
 	key->any_fingerprint = false;
 	return ns;
 }
 
-/* Why what this transaction loads must not be kept, or MAY_PUBLISH. */
+/*
+ * Why what this transaction loads must not be kept, or MAY_PUBLISH.  Who may
+ * not write may not choose the query of a value, but need not be its author: a
+ * registered loader is the owner's.
+ */
 static CpgCounter
-reason_of_transaction(CpgNamespace *ns, bool ttl_only)
+reason_of_transaction(const Flight *flight, CpgNamespace *ns)
 {
 	if (IsolationUsesXactSnapshot())
 		return CPG_COUNT_ISOLATION;
@@ -76,9 +104,12 @@ reason_of_transaction(CpgNamespace *ns, bool ttl_only)
 		return CPG_COUNT_PARALLEL;
 	if (MyXactFlags & XACT_FLAGS_ACCESSEDTEMPNAMESPACE)
 		return CPG_COUNT_TEMP_TABLE;
-	if ((cpg_namespace_privileges(ns) & CPG_PRIVILEGE_WRITE) == 0)
+	if (flight->fetch->query != NULL && cpg_track_hidden_names())
+		return CPG_COUNT_TEMP_TABLE;
+	if (flight->fetch->query != NULL &&
+		(cpg_namespace_privileges(ns) & CPG_PRIVILEGE_WRITE) == 0)
 		return CPG_COUNT_FORBIDDEN;
-	if (!ttl_only && (RecoveryInProgress() || cpg_twophase_unsettled()))
+	if (!flight->ttl_only && (RecoveryInProgress() || cpg_twophase_unsettled()))
 		return CPG_COUNT_UNKEPT_RECOVERY;
 	return MAY_PUBLISH;
 }
@@ -109,7 +140,7 @@ collect_cells(const Flight *flight, CpgCell *cells)
 	if (!flight->ttl_only)
 	{
 		cells[n++] = cpg_cell_schema(cpg_guard, (uint16) Max(database, 0));
-		cells[n++] = cpg_cell_role(cpg_guard, GetUserId());
+		cells[n++] = cpg_cell_role(cpg_guard, flight->runs_as);
 	}
 	for (int i = 0; i < flight->load.ncells; i++)
 		cells[n++] = flight->load.cells[i];
@@ -157,10 +188,16 @@ publish(Flight *flight)
 	record.op = CPG_WRITE_PUT;
 	record.mode = CPG_PUT_FILL;
 	record.immediate = true;
-	record.ns = fetch_key(fetch, flight->fingerprint, &record.key);
+	record.ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, &record.key);
 	if (record.ns->number < 0)
 		return MAY_PUBLISH;
-	reason = reason_of_transaction(record.ns, flight->ttl_only);
+	/* the loader, or somebody meanwhile, may have changed for whom it is */
+	if (role_of(fetch, record.ns) != flight->role)
+		return CPG_COUNT_OUTDATED;
+	record.key.role = flight->role;
+	record.key.fingerprint = flight->fingerprint;
+	record.key.any_fingerprint = false;
+	reason = reason_of_transaction(flight, record.ns);
 	if (reason == MAY_PUBLISH)
 		reason = reason_of_load(flight, &record.key);
 	if (reason != MAY_PUBLISH)
@@ -173,62 +210,122 @@ publish(Flight *flight)
 	if (fetch->notes_len > 0)
 		appendBinaryStringInfo(&notes, fetch->notes, (int) fetch->notes_len);
 	cpg_notes_write_load(&notes, &flight->load);
+	if (flight->loaded.isnull && flight->context.hidden != NULL)
+		cpg_notes_write_hidden(&notes, flight->context.hidden);
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
+	flight->expiry = record.item.expiry;
 	CPG_FAULT("fetch-checked");
 	(void) cpg_inval_write(&record);
 	CPG_FAULT("fetch-published");
 	return MAY_PUBLISH;
 }
 
+/* The query of a flight and its arguments. */
+static char *
+query_of(const Flight *flight, CpgArgs *args)
+{
+	const CpgFetch *fetch = flight->fetch;
+
+	if (fetch->query != NULL)
+	{
+		cpg_args_read(fetch, args);
+		return text_to_cstring(fetch->query);
+	}
+	args->count = 1;
+	args->types = palloc(sizeof(Oid));
+	args->values = palloc(sizeof(Datum));
+	args->nulls = palloc0(sizeof(bool));
+	args->types[0] = TEXTOID;
+	args->values[0] = PointerGetDatum(fetch->key);
+	return cpg_registered_query(flight->function);
+}
+
+/* On what of the session the result of a flight may depend. */
+static CpgReaders
+readers_of(const Flight *flight)
+{
+	const CpgContext *context = &flight->context;
+	CpgReaders	readers;
+
+	readers.registered = context->registered;
+	readers.shared = context->shared;
+	readers.login = !context->registered && !context->shared && !InSecurityRestrictedOperation();
+	readers.vary = context->vary;
+	return readers;
+}
+
 /* Run the loader and collect what it depends on. */
 static void
 run_loader(Flight *flight)
 {
-	cpg_deps_begin(&flight->load, !flight->ttl_only);
+	MemoryContext caller = CurrentMemoryContext;
+	CpgReaders	readers = readers_of(flight);
+	CpgArgs		args;
+	char	   *query = query_of(flight, &args);
+
+	if (flight->context.registered)
+		cpg_registered_check(flight->function, flight->context.owner);
+	cpg_deps_begin(&flight->load, !flight->ttl_only, &readers);
 	PG_TRY();
 	{
+		cpg_context_enter(&flight->context);
+		flight->runs_as = GetUserId();
 		CPG_FAULT("fetch-begun");
 		flight->stamp = cpg_guard_stamp(cpg_guard);
 		CPG_FAULT("fetch-stamped");
-		cpg_loader_run(flight->fetch, &flight->loaded);
+		cpg_loader_run(query, &args, &flight->loaded);
 		CPG_FAULT("fetch-loaded");
 		if (CPG_SKIP("stamp-order"))
 			flight->stamp = cpg_guard_stamp(cpg_guard);
+		cpg_context_leave(&flight->context);
 	}
 	PG_CATCH();
 	{
 		cpg_deps_drop(&flight->load);
 		cpg_track_loads_over();
-		PG_RE_THROW();
+		cpg_context_explain(&flight->context, caller);
 	}
 	PG_END_TRY();
+	cpg_track_load_ends();
 	cpg_deps_end(&flight->load);
 	cpg_track_loads_over();
 }
 
+/* What is loaded around this carries its tags and lives no longer. */
+static void
+hand_on(const Flight *flight)
+{
+	for (int i = 0; i < flight->fetch->ntags; i++)
+		cpg_deps_cell(flight->fetch->tags[i]);
+	cpg_deps_limit_life(flight->expiry);
+}
+
 /* Load, keep if allowed, return. */
 static Datum
-load(const CpgFetch *fetch, CpgNamespace *ns, uint64 fingerprint, bool *isnull)
+load(Flight *flight, CpgNamespace *ns, bool *isnull)
 {
+	const CpgFetch *fetch = flight->fetch;
 	int			number = ns->number;
-	Flight		flight = {.fetch = fetch,.fingerprint = fingerprint};
 	CpgCounter	reason;
 
-	flight.ttl_only = fetch->has_consistency ? fetch->ttl_only : ns->ttl_only;
-	reason = reason_of_transaction(ns, flight.ttl_only);
-	run_loader(&flight);
+	flight->ttl_only = fetch->has_consistency ? fetch->ttl_only : ns->ttl_only;
+	flight->expiry = cpg_namespace_expiry(ns, fetch->ttl, cpg_clock_now());
+	cpg_context_prepare(&flight->context, ns, fetch->query == NULL);
+	reason = reason_of_transaction(flight, ns);
+	run_loader(flight);
 	if (number >= 0)
 	{
 		cpg_stats_add(number, CPG_COUNT_LOADS, 1);
-		cpg_stats_add(number, CPG_COUNT_LOAD_TIME, flight.loaded.microseconds);
+		cpg_stats_add(number, CPG_COUNT_LOAD_TIME, flight->loaded.microseconds);
 		if (reason == MAY_PUBLISH)
-			reason = publish(&flight);
+			reason = publish(flight);
 		if (reason != MAY_PUBLISH)
 			cpg_stats_add(number, reason, 1);
 	}
-	*isnull = flight.loaded.isnull;
-	return flight.loaded.value;
+	hand_on(flight);
+	*isnull = flight->loaded.isnull;
+	return flight->loaded.value;
 }
 
 /*
@@ -239,21 +336,29 @@ Datum
 cpg_fetch(CpgFetch *fetch, bool *isnull)
 {
 	CpgValue	value = {.buffer = NULL};
+	Flight		flight;
 	CpgKey		key;
-	uint64		fingerprint = cpg_fetch_fingerprint(fetch);
-	CpgNamespace *ns = fetch_key(fetch, fingerprint, &key);
+	CpgNamespace *ns;
 	CpgRead		read;
 
+	flight.fetch = fetch;
+	flight.function = InvalidOid;
+	ns = fetch_key(&flight, &key);
 	if (ns->number < 0)
-		return load(fetch, ns, 0, isnull);
+		return load(&flight, ns, isnull);
 
-	read = cpg_inval_get(ns, &key, cpg_clock_now(), &value);
-	if (read.hit && !value.stale)
+	if (unlikely(cpg_track_hidden_names()) && fetch->query != NULL)
+	{
+		cpg_stats_add(ns->number, CPG_COUNT_HIDDEN_NAMES, 1);
+		return load(&flight, ns, isnull);
+	}
+	read = cpg_inval_get(ns, &key, cpg_clock_read(), &value);
+	if (likely(read.hit && !value.stale))
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);
 		*isnull = value.isnull;
 		return value.datum;
 	}
 	cpg_stats_add(ns->number, read.hit ? CPG_COUNT_EXPIRED : read.why, 1);
-	return load(fetch, ns, fingerprint, isnull);
+	return load(&flight, ns, isnull);
 }

@@ -4,8 +4,13 @@
  *	  What a fetched value was computed by and from.
  *
  * A fetch takes only an entry with its own fingerprint: query text, arguments,
- * the schemas in which names are looked up, and the settings that change how
- * values are written.
+ * the schemas in which names are looked up, the settings that change results,
+ * who logged in; or the registered loader's function in its present version.
+ * The upper half stands for the application's settings alone, by which
+ * cache_get chooses (see store/store.h); the lower half is mixed with all.
+ *
+ * Hashes begin with the server's secret seed: nobody can construct a query
+ * whose fingerprint is that of another.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,19 +21,14 @@
 #include "compat.h"
 #include "core/hash.h"
 #include "fetch/fetch.h"
-#include "miscadmin.h"
-#include "pgtime.h"
-#include "utils/bytea.h"
-#include "utils/float.h"
+#include "policy/key.h"
+#include "shmem.h"
 
 /* Longer paths cost an allocation. */
 #define SOME_SCHEMAS 16
 
-static uint64
-hash_string(const char *string, uint64 seed)
-{
-	return hash_bytes_extended((const unsigned char *) string, (int) strlen(string), seed);
-}
+/* Longer queries are hashed anew each time. */
+#define MEMO_MAX 8192
 
 static uint64
 hash_search_path(uint64 hash)
@@ -49,25 +49,59 @@ hash_search_path(uint64 hash)
 	return hash;
 }
 
+/* The hash of the query text, from the call site if it had the same before. */
 static uint64
-hash_format_settings(uint64 hash)
+hash_query(const CpgFetch *fetch)
 {
-	hash = cpg_hash_combine(hash, (uint64) DateStyle << 32 | (uint32) DateOrder);
-	hash = cpg_hash_combine(hash, (uint64) IntervalStyle << 32 | (uint32) bytea_output);
-	hash = cpg_hash_combine(hash, (uint64) (int64) extra_float_digits);
-	return hash_string(pg_get_timezone_name(session_timezone), hash);
-}
-
-/* The fingerprint of a fetch, never 0. */
-uint64
-cpg_fetch_fingerprint(const CpgFetch *fetch)
-{
+	const char *query = VARDATA_ANY(fetch->query);
+	Size		len = VARSIZE_ANY_EXHDR(fetch->query);
+	CpgQueryMemo *memo = *fetch->memo;
 	uint64		hash;
 
-	hash = hash_bytes_extended((unsigned char *) VARDATA_ANY(fetch->query),
-							   (int) VARSIZE_ANY_EXHDR(fetch->query), 0);
-	hash = cpg_args_hash(&fetch->args, hash);
+	if (likely(memo != NULL && memo->len == len && memcmp(memo->query, query, len) == 0))
+		return memo->hash;
+	hash = hash_bytes_extended((const unsigned char *) query, (int) len,
+							   cpg_guard->config.seed);
+	if (len > MEMO_MAX)
+		return hash;
+	if (memo == NULL || memo->len < len)
+	{
+		if (memo != NULL)
+			pfree(memo);
+		*fetch->memo = NULL;
+		*fetch->memo = memo = MemoryContextAlloc(fetch->memo_context,
+												 offsetof(CpgQueryMemo, query) + len);
+	}
+	memo->len = len;
+	memo->hash = hash;
+	memcpy(memo->query, query, len);
+	return hash;
+}
+
+static uint64
+fingerprint(uint64 identity, uint64 loader)
+{
+	return (uint64) cpg_identity_half(identity) << 32 |
+		(uint32) cpg_hash_combine(loader, identity);
+}
+
+/* The fingerprint of a query and its arguments, in this session. */
+uint64
+cpg_fingerprint_of_query(const CpgFetch *fetch, const CpgNamespace *ns)
+{
+	uint64		hash = cpg_args_hash(fetch, hash_query(fetch));
+
 	hash = hash_search_path(hash);
-	hash = hash_format_settings(hash);
-	return hash == 0 ? 1 : hash;
+	hash = cpg_settings_listed_hash(hash);
+	return fingerprint(cpg_identity_of_query(ns), hash);
+}
+
+/* The fingerprint of a namespace's registered loader, in this session. */
+uint64
+cpg_fingerprint_of_loader(const CpgNamespace *ns, Oid function, uint64 version)
+{
+	uint64		hash = cpg_hash_combine(~cpg_guard->config.seed, function);
+
+	hash = cpg_hash_combine(hash, version);
+	return fingerprint(cpg_identity_of_loader(ns), hash);
 }

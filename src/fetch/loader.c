@@ -3,7 +3,7 @@
  * loader.c
  *	  Running the query of a fetch.
  *
- * It runs as the current role through SPI, not read-only: in READ COMMITTED
+ * It runs as whoever is the current role (see context.c) through SPI, not read-only: in READ COMMITTED
  * that takes a snapshot of its own, newer than the caller's stamp.
  *
  *-------------------------------------------------------------------------
@@ -19,7 +19,6 @@
 #include "fetch/fetch.h"
 #include "funcapi.h"
 #include "portability/instr_time.h"
-#include "utils/builtins.h"
 #include "utils/datum.h"
 #include "value/value.h"
 
@@ -83,28 +82,27 @@ take_result(CpgLoaded *loaded, MemoryContext caller)
 }
 
 /*
- * Run the query with its arguments; the result is in the caller's memory
- * context.  Raises what the query raises, and invalid_parameter_value or
- * cardinality_violation if it is not one that gives at most one row.
+ * Run a query with its arguments, which get types; the result is in the
+ * caller's memory context.  Raises what the query raises, and
+ * invalid_parameter_value or cardinality_violation if it is not one that gives
+ * at most one row.
  */
 void
-cpg_loader_run(const CpgFetch *fetch, CpgLoaded *loaded)
+cpg_loader_run(const char *query, CpgArgs *args, CpgLoaded *loaded)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	char	   *query = text_to_cstring(fetch->query);
-	CpgArgs		args = fetch->args;
 	char	   *nulls;
 	instr_time	start;
 	instr_time	duration;
 
 	INSTR_TIME_SET_CURRENT(start);
-	cpg_args_bind(query, &args);
-	nulls = palloc(args.count + 1);
-	for (int i = 0; i < args.count; i++)
-		nulls[i] = args.nulls[i] ? 'n' : ' ';
+	cpg_args_bind(query, args);
+	nulls = palloc(args->count + 1);
+	for (int i = 0; i < args->count; i++)
+		nulls[i] = args->nulls[i] ? 'n' : ' ';
 
 	SPI_connect();
-	check_result(SPI_execute_with_args(query, args.count, args.types, args.values, nulls,
+	check_result(SPI_execute_with_args(query, args->count, args->types, args->values, nulls,
 									   false, 2));
 	take_result(loaded, caller);
 	SPI_finish();

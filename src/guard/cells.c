@@ -3,8 +3,12 @@
  * cells.c
  *	  Which cell stands for a table, role or tag.
  *
- * Hashed with the guard's secret seed, so that nobody can choose names that
- * collide with those of others.
+ * Tables and roles take the cells in the order of their OIDs, each database
+ * from a place of its own.  OIDs are given one after the other, so that tables
+ * made together do not share cells, as they would if they were hashed.
+ *
+ * Tags are hashed with the guard's secret seed, so that nobody can choose names
+ * that collide with those of others.
  *
  *-------------------------------------------------------------------------
  */
@@ -18,28 +22,35 @@
 CpgCell
 cpg_cell_role(const CpgSharedGuard *guard, Oid role)
 {
-	return guard->first[CPG_CELL_ROLE] +
-		((uint32) (cpg_hash_mix(guard->config.seed ^ role) >> 32) & (CPG_ROLE_CELLS - 1));
+	return guard->first[CPG_CELL_ROLE] + (role & (CPG_ROLE_CELLS - 1));
+}
+
+/* Where the cells of a database begin. */
+static uint32
+start_of(const CpgSharedGuard *guard, Oid database)
+{
+	return (uint32) (cpg_hash_mix(guard->config.seed ^ database) >> 32);
 }
 
 static CpgCell
-table_cell(const CpgSharedGuard *guard, uint64 hash)
+table_cell(const CpgSharedGuard *guard, uint32 place)
 {
-	return guard->first[CPG_CELL_TABLE] + ((uint32) (hash >> 32) & (guard->config.tables - 1));
+	return guard->first[CPG_CELL_TABLE] + (place & (guard->config.tables - 1));
 }
 
 /* The cell for the contents of a table of a database. */
 CpgCell
 cpg_cell_table(const CpgSharedGuard *guard, Oid database, Oid relation)
 {
-	return table_cell(guard, cpg_hash_mix(guard->config.seed ^ ((uint64) database << 32 | relation)));
+	return table_cell(guard, start_of(guard, database) + relation);
 }
 
 /* The cell for everything in the partition tree below a root. */
 CpgCell
 cpg_cell_tree(const CpgSharedGuard *guard, Oid database, Oid root)
 {
-	return table_cell(guard, cpg_hash_mix(~guard->config.seed ^ ((uint64) database << 32 | root)));
+	/* as far away from the cells of the tables themselves as can be */
+	return table_cell(guard, start_of(guard, database) + root + guard->config.tables / 2);
 }
 
 /* The cell for a tag in the database with this number. */
@@ -50,6 +61,19 @@ cpg_cell_tag(const CpgSharedGuard *guard, uint16 database, const char *tag, Size
 										   guard->config.seed + database);
 
 	return guard->first[CPG_CELL_TAG] + ((uint32) (hash >> 32) & (guard->config.tags - 1));
+}
+
+/*
+ * The cell for all tags with the same text up to the first colon, which the tag
+ * must have.
+ */
+CpgCell
+cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len)
+{
+	const char *colon = memchr(tag, ':', len);
+
+	Assert(colon != NULL);
+	return cpg_cell_tag(guard, database, tag, colon + 1 - tag);
 }
 
 CpgCellKind

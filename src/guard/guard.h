@@ -112,6 +112,7 @@ extern CpgCell cpg_cell_role(const CpgSharedGuard *guard, Oid role);
 extern CpgCell cpg_cell_table(const CpgSharedGuard *guard, Oid database, Oid relation);
 extern CpgCell cpg_cell_tree(const CpgSharedGuard *guard, Oid database, Oid root);
 extern CpgCell cpg_cell_tag(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
+extern CpgCell cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
 extern CpgCellKind cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell);
 
 /* The cell of a namespace is its number. */

@@ -3,12 +3,19 @@
  * deps.c
  *	  Collecting what a load depends on.  See deps.h.
  *
+ * Beside tables a load sees the current role, who logged in, and settings.
+ * What belongs to the identity of its result is allowed; if it sees more, the
+ * result is for nobody else and must not be kept.  An input of an inner load is
+ * one of all loads around it, up to a registered one, for which it is a
+ * constant.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "fault.h"
 #include "inval/deps.h"
+#include "miscadmin.h"
 #include "shmem.h"
 
 CpgLoad    *cpg_load = NULL;
@@ -18,9 +25,11 @@ CpgLoad    *cpg_load = NULL;
  * What begins is ended, or dropped if the load fails.
  */
 void
-cpg_deps_begin(CpgLoad *load, bool tracked)
+cpg_deps_begin(CpgLoad *load, bool tracked, const CpgReaders *readers)
 {
 	load->outer = cpg_load;
+	load->readers = *readers;
+	load->procedural = false;
 	load->tracked = tracked;
 	load->ncells = 0;
 	load->too_many = false;
@@ -77,6 +86,7 @@ hand_over(const CpgLoad *load, CpgLoad *outer)
 	for (int i = 0; i < load->nrelations && outer->nrelations < CPG_CELLS_MAX; i++)
 		outer->relations[outer->nrelations++] = load->relations[i];
 	outer->too_many |= load->too_many;
+	outer->procedural |= load->procedural;
 	outer->untracked |= load->untracked;
 	if (outer->unpublishable == CPG_NCOUNTERS)
 		outer->unpublishable = load->unpublishable;
@@ -98,6 +108,14 @@ cpg_deps_cell(CpgCell cell)
 {
 	if (cpg_load != NULL)
 		add_cell(cpg_load, cell);
+}
+
+/* The result of the load must not live longer than this, which is not 0. */
+void
+cpg_deps_limit_life(int64 expiry)
+{
+	if (cpg_load != NULL)
+		limit_life(cpg_load, expiry);
 }
 
 /* The load uses something whose changes nobody notices. */
@@ -160,4 +178,102 @@ cpg_deps_read(const CpgKey *key, const CpgRead *read, const CpgValue *value, int
 	limit_life(load, value->expiry);
 	if (value->stale)
 		cpg_deps_unpublishable(CPG_COUNT_OUTDATED);
+}
+
+static void
+refuse(CpgLoad *load)
+{
+	if (load->unpublishable == CPG_NCOUNTERS)
+		load->unpublishable = CPG_COUNT_SESSION_INPUT;
+}
+
+/* The load saw the current role, or privileges or row security of it. */
+void
+cpg_deps_input_role(void)
+{
+	for (CpgLoad *load = cpg_load; load != NULL; load = load->outer)
+	{
+		/* it is the owner's */
+		if (load->readers.registered)
+			return;
+		if (load->readers.shared)
+			refuse(load);
+	}
+}
+
+/* The load saw who logged in. */
+void
+cpg_deps_input_login(void)
+{
+	for (CpgLoad *load = cpg_load; load != NULL; load = load->outer)
+	{
+		if (!load->readers.login)
+			refuse(load);
+	}
+}
+
+static bool
+is_application_defined(const char *name)
+{
+	return strchr(name, '.') != NULL;
+}
+
+static bool
+stands_for_role(const char *name)
+{
+	return pg_strcasecmp(name, "role") == 0 || pg_strcasecmp(name, "session_authorization") == 0 ||
+		pg_strcasecmp(name, "is_superuser") == 0;
+}
+
+/* The load saw the value of a setting. */
+void
+cpg_deps_input_setting(const char *name)
+{
+	if (cpg_load == NULL)
+		return;
+	if (stands_for_role(name))
+	{
+		cpg_deps_input_role();
+		cpg_deps_input_login();
+		return;
+	}
+	if (!is_application_defined(name) && !cpg_setting_may_differ(name))
+		return;
+	for (CpgLoad *load = cpg_load; load != NULL; load = load->outer)
+	{
+		const CpgReaders *readers = &load->readers;
+
+		if (cpg_setting_in(name, readers->vary.names, readers->vary.count))
+			continue;
+		if (is_application_defined(name) || cpg_setting_is_listed(name))
+		{
+			/* hidden, or pinned: a constant */
+			if (readers->registered)
+				return;
+			if (readers->vary.all || cpg_setting_is_listed(name))
+				continue;
+		}
+		refuse(load);
+	}
+}
+
+/*
+ * The load read, or would have read, a key of the cache.  What it got, or gets
+ * as soon as somebody loads it, depends on what the identity of the key says.
+ */
+void
+cpg_deps_identity(const CpgNamespace *ns, const CpgKey *key)
+{
+	bool		by_role = OidIsValid(key->role);
+
+	if (cpg_load == NULL)
+		return;
+	if (by_role)
+		cpg_deps_input_role();
+	if (!key->any_fingerprint &&
+		cpg_fingerprint_settings(key->fingerprint) <= CPG_SETTINGS_ANY)
+		return;
+	if (by_role && cpg_identity_has_login(ns))
+		cpg_deps_input_login();
+	cpg_settings_each(&ns->vary, cpg_deps_input_setting);
 }

@@ -25,9 +25,21 @@ typedef enum CpgUntracked
 	CPG_UNTRACKED_CONSISTENCY = 32	/* the caller asked for it */
 } CpgUntracked;
 
+/* On what of a session the result of a load may depend. */
+typedef struct CpgReaders
+{
+	bool		registered;		/* runs as the namespace's owner; sees only
+								 * what vary names */
+	bool		shared;			/* else whether it is for all roles */
+	bool		login;			/* it may depend on who logged in */
+	CpgVary		vary;
+} CpgReaders;
+
 typedef struct CpgLoad
 {
 	struct CpgLoad *outer;
+	CpgReaders	readers;
+	bool		procedural;		/* called functions of which not all is seen */
 	bool		tracked;		/* collects cells; else TTL only */
 	int			ncells;
 	bool		too_many;		/* more cells than an entry can have */
@@ -48,16 +60,21 @@ cpg_deps_active(void)
 }
 
 /* deps.c */
-extern void cpg_deps_begin(CpgLoad *load, bool tracked);
+extern void cpg_deps_begin(CpgLoad *load, bool tracked, const CpgReaders *readers);
 extern void cpg_deps_end(CpgLoad *load);
 extern void cpg_deps_drop(CpgLoad *load);
 extern bool cpg_deps_has_cell(const CpgLoad *load, CpgCell cell);
 extern void cpg_deps_cell(CpgCell cell);
 extern void cpg_deps_relation(Oid relid);
+extern void cpg_deps_limit_life(int64 expiry);
 extern void cpg_deps_untracked(CpgUntracked what);
 extern void cpg_deps_unpublishable(CpgCounter why);
 extern void cpg_deps_own_write(void);
 extern void cpg_deps_read(const CpgKey *key, const CpgRead *read, const CpgValue *value, int64 now);
+extern void cpg_deps_input_role(void);
+extern void cpg_deps_input_login(void);
+extern void cpg_deps_input_setting(const char *name);
+extern void cpg_deps_identity(const CpgNamespace *ns, const CpgKey *key);
 
 /* notes.c: what the notes of an entry say */
 typedef struct CpgNotes
@@ -68,6 +85,8 @@ typedef struct CpgNotes
 	int			ntags;
 	const char *tags[CPG_CELLS_MAX];	/* not terminated */
 	uint8		tag_len[CPG_CELLS_MAX];
+	const char *hidden;			/* settings that the loader did not see */
+	uint8		hidden_len;
 } CpgNotes;
 
 #define CPG_TAG_MAX		255		/* bytes of a tag */
@@ -75,6 +94,7 @@ typedef struct CpgNotes
 
 extern void cpg_notes_write_load(StringInfo to, const CpgLoad *load);
 extern void cpg_notes_write_tag(StringInfo to, const char *tag, Size len);
+extern void cpg_notes_write_hidden(StringInfo to, const char *names);
 extern void cpg_notes_read(const char *data, Size len, CpgNotes *notes);
 extern const char *cpg_untracked_name(CpgUntracked what);
 

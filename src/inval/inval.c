@@ -93,8 +93,9 @@ clear_database(void)
 		cpg_pending_cell(cpg_cell_database(cpg_guard, (uint16) number));
 }
 
-static void
-refuse_in_recovery(void)
+/* Raise read_only_sql_transaction on a standby. */
+void
+cpg_inval_refuse_in_recovery(void)
 {
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -115,7 +116,7 @@ cpg_inval_write(const CpgWrite *record)
 	CpgWritten	written = {CPG_PUT_STORED, false};
 
 	if (record->op != CPG_WRITE_PUT || record->mode != CPG_PUT_FILL)
-		refuse_in_recovery();
+		cpg_inval_refuse_in_recovery();
 	switch (record->op)
 	{
 		case CPG_WRITE_PUT:
@@ -157,6 +158,14 @@ cpg_inval_leave_recovery(void)
 	for (CpgCell i = 0; i < cpg_guard->config.namespaces; i++)
 		cpg_guard_bump(cpg_guard, cpg_cell_namespace((uint16) i));
 	pg_atomic_write_u32(&cpg_guard->standby_fills, 0);
+}
+
+/* Invalidate at commit all variants of a key, of an attached namespace. */
+void
+cpg_inval_key(const CpgKey *key)
+{
+	cpg_pending_key(CPG_PENDING_KILL, key, 0);
+	cpg_stats_add(key->ns, CPG_COUNT_DELETES, 1);
 }
 
 /* Invalidate at commit all that depends on a cell. */

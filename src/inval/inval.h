@@ -14,7 +14,7 @@
 #ifndef CPG_INVAL_INVAL_H
 #define CPG_INVAL_INVAL_H
 
-#include "policy/namespace.h"
+#include "policy/key.h"
 #include "stats/stats.h"
 #include "store/store.h"
 
@@ -49,6 +49,8 @@ typedef struct CpgWritten
 
 /* inval.c */
 extern CpgWritten cpg_inval_write(const CpgWrite *record);
+extern void cpg_inval_key(const CpgKey *key);
+extern void cpg_inval_refuse_in_recovery(void);
 extern void cpg_inval_cell(CpgCell cell);
 extern void cpg_inval_soft_cell(CpgCell cell);
 extern void cpg_inval_roles(void);

@@ -33,6 +33,7 @@ typedef struct CpgPending
 {
 	CpgPendingKind kind;
 	int			before;			/* operation on the same subject, or -1 */
+	int			before_in_cell; /* PUT and KILL: on the cell of the key, or -1 */
 	int			fence;			/* index of its fence, once up */
 	CpgCell		cell;			/* of CELL and SOFT */
 	CpgKey		key;			/* of the others; its text is ours */

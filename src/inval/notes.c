@@ -5,13 +5,14 @@
  *	  the relations it was computed from, and what of it is not tracked.
  *
  * A sequence of items: a letter, then for 't' a length byte and the tag, for
- * 'r' an OID, for 'u' a set of CpgUntracked.
+ * 'h' likewise names of settings, for 'r' an OID, for 'u' a set of CpgUntracked.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
 #include "inval/deps.h"
+#include "mb/pg_wchar.h"
 
 static const struct
 {
@@ -47,6 +48,17 @@ cpg_notes_write_tag(StringInfo to, const char *tag, Size len)
 	appendBinaryStringInfo(to, tag, (int) len);
 }
 
+/* Append the names of settings that a loader did not see. */
+void
+cpg_notes_write_hidden(StringInfo to, const char *names)
+{
+	int			len = pg_mbcliplen(names, (int) strlen(names), CPG_TAG_MAX);
+
+	appendStringInfoCharMacro(to, 'h');
+	appendStringInfoCharMacro(to, (char) len);
+	appendBinaryStringInfo(to, names, len);
+}
+
 /* Append what a load used. */
 void
 cpg_notes_write_load(StringInfo to, const CpgLoad *load)
@@ -63,6 +75,18 @@ cpg_notes_write_load(StringInfo to, const CpgLoad *load)
 	}
 }
 
+/* Read an item with a length byte at *data; false if it is cut off. */
+static bool
+read_text(const char **data, const char *end, const char **text, uint8 *len)
+{
+	*len = (uint8) *(*data)++;
+	if (end - *data < *len)
+		return false;
+	*text = *data;
+	*data += *len;
+	return true;
+}
+
 /* Read notes, which stay where they are; a cut-off end is ignored. */
 void
 cpg_notes_read(const char *data, Size len, CpgNotes *notes)
@@ -70,21 +94,29 @@ cpg_notes_read(const char *data, Size len, CpgNotes *notes)
 	const char *end = data + len;
 
 	memset(notes, 0, sizeof(*notes));
-	while (end - data > (ptrdiff_t) sizeof(uint32) || (end - data >= 2 && *data == 't'))
+	while (end - data >= 2)
 	{
 		char		kind = *data++;
 
 		if (kind == 't')
 		{
-			uint8		tag_len = (uint8) *data++;
-
-			if (end - data < tag_len || notes->ntags == CPG_CELLS_MAX)
+			if (notes->ntags == CPG_CELLS_MAX ||
+				!read_text(&data, end, &notes->tags[notes->ntags], &notes->tag_len[notes->ntags]))
 				return;
-			notes->tags[notes->ntags] = data;
-			notes->tag_len[notes->ntags++] = tag_len;
-			data += tag_len;
+			notes->ntags++;
 			continue;
 		}
+		if (kind == 'h')
+		{
+			if (!read_text(&data, end, &notes->hidden, &notes->hidden_len))
+			{
+				notes->hidden = NULL;
+				return;
+			}
+			continue;
+		}
+		if (end - data < (ptrdiff_t) sizeof(uint32))
+			return;
 		if (kind == 'r' && notes->nrelations < CPG_CELLS_MAX)
 			memcpy(&notes->relations[notes->nrelations++], data, sizeof(Oid));
 		else if (kind == 'u')

@@ -153,21 +153,60 @@ make_room(void)
 	marks[nmarks++].begin = cpg_pending.count;
 }
 
+/* Let an operation be the newest on a subject that has room; returns the one before. */
+static int
+take_head(uint64 id, int index)
+{
+	Subject    *subject = subjects_lookup(subjects, id);
+	int			before = subject->head;
+
+	subject->head = index;
+	return before;
+}
+
+static void
+have_subject(uint64 id)
+{
+	bool		found;
+	Subject    *subject = subjects_insert(subjects, id, &found);
+
+	if (!found)
+		subject->head = -1;
+}
+
+/*
+ * Whether an operation counts as one on the cell of its key, too: entries that
+ * were computed from the key depend on that.
+ */
+static bool
+is_of_key_cell(const CpgPending *op)
+{
+	return op->kind == CPG_PENDING_PUT || op->kind == CPG_PENDING_KILL;
+}
+
+static uint64
+key_cell_subject(const CpgPending *op)
+{
+	return cell_subject(cpg_cell_key(cpg_guard, op->key.hash));
+}
+
 /* Append a prepared operation on a subject; nothing in here fails half-way. */
 static CpgPending *
 append(const CpgPending *op, uint64 id)
 {
-	Subject    *subject;
-	bool		found;
 	CpgPending *at;
+	int			index = cpg_pending.count;
 
 	make_room();
-	subject = subjects_insert(subjects, id, &found);
-	at = &cpg_pending.op[cpg_pending.count];
+	have_subject(id);
+	if (is_of_key_cell(op))
+		have_subject(key_cell_subject(op));
+	at = &cpg_pending.op[index];
 	*at = *op;
-	at->before = found ? subject->head : -1;
+	at->before = take_head(id, index);
+	at->before_in_cell = is_of_key_cell(op) ? take_head(key_cell_subject(op), index) : -1;
 	at->fence = -1;
-	subject->head = cpg_pending.count++;
+	cpg_pending.count++;
 
 	cpg_pending.kills += op->kind == CPG_PENDING_KILL;
 	cpg_pending.cells += op->kind == CPG_PENDING_CELL;
@@ -363,10 +402,10 @@ static void
 cut_last(void)
 {
 	CpgPending *op = &cpg_pending.op[--cpg_pending.count];
-	Subject    *subject = subjects_lookup(subjects, subject_of(op));
 
-	if (subject != NULL)
-		subject->head = op->before;
+	(void) take_head(subject_of(op), op->before);
+	if (is_of_key_cell(op))
+		(void) take_head(key_cell_subject(op), op->before_in_cell);
 	cpg_pending.kills -= op->kind == CPG_PENDING_KILL;
 	cpg_pending.cells -= op->kind == CPG_PENDING_CELL;
 	if (op->kind == CPG_PENDING_CELL || op->kind == CPG_PENDING_SOFT)

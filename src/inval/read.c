@@ -62,6 +62,9 @@ read_own(const CpgKey *key, int64 now, bool with_datum, CpgValue *value, CpgRead
 	CpgOverlay	own = cpg_overlay_find(key);
 
 	*expiry = own.expiry;
+	/* also what the own transaction invalidated is absent for itself only */
+	if (own.state != CPG_OVERLAY_NONE || own.expiry != 0)
+		cpg_deps_own_write();
 	switch (own.state)
 	{
 		case CPG_OVERLAY_NONE:
@@ -76,7 +79,6 @@ read_own(const CpgKey *key, int64 now, bool with_datum, CpgValue *value, CpgRead
 			else
 			{
 				cpg_overlay_value(own.op, with_datum, value);
-				cpg_deps_own_write();
 				read->hit = true;
 			}
 			return true;
@@ -134,6 +136,7 @@ read_carefully(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, 
 		if (read.hit && expiry != 0)
 			value->expiry = expiry;
 		cpg_deps_read(key, &read, value, now);
+		cpg_deps_identity(ns, key);
 	}
 	if (wanted != NULL)
 		memcpy(wanted, room, value->ncells * sizeof(CpgCell));

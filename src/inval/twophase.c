@@ -35,6 +35,7 @@
 #include "storage/procarray.h"
 
 #define CELLS_PER_SLOT		64
+#define ROLES_PER_SLOT		16	/* beyond, it has all role cells */
 #define LATE_CELLS			8	/* kept free for cpg_twophase_add */
 #define RECHECK_INTERVAL	1000	/* ms */
 
@@ -114,10 +115,22 @@ is_role_cell(CpgCell cell)
 	return cell >= cpg_guard->first[CPG_CELL_ROLE] && cell < cpg_guard->first[CPG_CELL_ROLE + 1];
 }
 
+/* Whether so many role cells are among them that a slot rather has all. */
+static bool
+has_many_roles(const CpgCell *cells, int count)
+{
+	int			roles = 0;
+
+	for (int i = 0; i < count; i++)
+		roles += is_role_cell(cells[i]);
+	return roles > ROLES_PER_SLOT;
+}
+
 /* Note the cells of raised fences; false if they are too many for a slot. */
 static bool
 fill_slot(Slot *slot, const CpgCell *cells, int count)
 {
+	slot->roles = has_many_roles(cells, count);
 	for (int i = 0; i < count; i++)
 	{
 		if (is_role_cell(cells[i]) && slot->roles)

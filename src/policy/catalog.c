@@ -15,10 +15,12 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
 #include "cachepg.h"
 #include "common/hashfn.h"
 #include "policy/namespace.h"
 #include "policy/ttl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -30,7 +32,7 @@
 enum
 {
 	COL_NAME = 1, COL_OWNER, COL_TTL, COL_NEGATIVE_TTL, COL_JITTER, COL_SCOPE,
-	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, COL_ID, COL_END
+	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, COL_ADHOC, COL_VARY_BY, COL_LOADER, COL_ID, COL_END
 };
 #define NCOLUMNS (COL_END - 1)
 
@@ -65,7 +67,7 @@ extension_row(TupleDesc *desc)
 CpgCatalog
 cpg_catalog_find(void)
 {
-	CpgCatalog	catalog = {InvalidOid, InvalidOid, InvalidOid};
+	CpgCatalog	catalog = {InvalidOid, InvalidOid, InvalidOid, InvalidOid};
 	TupleDesc	desc;
 	HeapTuple	tuple = extension_row(&desc);
 
@@ -75,6 +77,7 @@ cpg_catalog_find(void)
 
 		catalog.table = get_relname_relid("cachepg_namespace", ext->extnamespace);
 		catalog.acl_table = get_relname_relid("cachepg_namespace_acl", ext->extnamespace);
+		catalog.watch_table = get_relname_relid("cachepg_watch", ext->extnamespace);
 		catalog.owner = ext->extowner;
 	}
 	return catalog;
@@ -102,11 +105,44 @@ set_defaults(CpgNamespace *ns, const char *name, Oid owner)
 	ns->owner = owner;
 	ns->ttl = CPG_DEFAULT_TTL;
 	ns->negative_ttl = CPG_DEFAULT_NEGATIVE_TTL;
+	ns->vary.all = true;
 	ns->number = -1;
 }
 
+/* The names in vary_by; NULLs, which no function writes, are skipped. */
 static void
-read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc)
+read_vary_by(CpgNamespace *ns, ArrayType *array, MemoryContext context)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			count;
+
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
+	ns->vary.all = false;
+	ns->vary.names = MemoryContextAlloc(context, Max(count, 1) * sizeof(char *));
+	for (int i = 0; i < count; i++)
+	{
+		if (!nulls[i])
+			ns->vary.names[ns->vary.count++] = MemoryContextStrdup(context, TextDatumGetCString(names[i]));
+	}
+}
+
+/* Read what decides for whom a loaded value is. */
+static void
+read_identity(CpgNamespace *ns, const Datum *values, const bool *nulls, MemoryContext context)
+{
+	if (!nulls[COL_SCOPE - 1])
+		ns->shared = strcmp(TextDatumGetCString(values[COL_SCOPE - 1]), "shared") == 0;
+	if (!nulls[COL_ADHOC - 1])
+		ns->adhoc_shared = strcmp(TextDatumGetCString(values[COL_ADHOC - 1]), "shared") == 0;
+	if (!nulls[COL_VARY_BY - 1])
+		read_vary_by(ns, DatumGetArrayTypeP(values[COL_VARY_BY - 1]), context);
+	if (!nulls[COL_LOADER - 1])
+		ns->loader = MemoryContextStrdup(context, TextDatumGetCString(values[COL_LOADER - 1]));
+}
+
+static void
+read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc, MemoryContext context)
 {
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS];
@@ -125,14 +161,13 @@ read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc)
 												 "negative_ttl");
 	if (!nulls[COL_JITTER - 1])
 		ns->jitter = DatumGetFloat8(values[COL_JITTER - 1]);
-	if (!nulls[COL_SCOPE - 1])
-		ns->shared = strcmp(TextDatumGetCString(values[COL_SCOPE - 1]), "shared") == 0;
 	if (!nulls[COL_MAX_ENTRIES - 1])
 		ns->max_entries = DatumGetInt64(values[COL_MAX_ENTRIES - 1]);
 	if (!nulls[COL_MAX_BYTES - 1])
 		ns->max_bytes = DatumGetInt64(values[COL_MAX_BYTES - 1]);
 	if (!nulls[COL_CONSISTENCY - 1])
 		ns->ttl_only = strcmp(TextDatumGetCString(values[COL_CONSISTENCY - 1]), "ttl") == 0;
+	read_identity(ns, values, nulls, context);
 }
 
 static void
@@ -201,7 +236,7 @@ cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count)
 	{
 		CpgNamespace ns;
 
-		read_namespace(&ns, tuple, RelationGetDescr(rel));
+		read_namespace(&ns, tuple, RelationGetDescr(rel), context);
 		if (strcmp(ns.name, CPG_DEFAULT_NAMESPACE) == 0)
 		{
 			/* the same namespace, with or without a row */

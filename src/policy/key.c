@@ -53,6 +53,7 @@ resolve(const text *key, uint8 privileges, bool enabled, CpgKey *out)
 	out->role = ns->shared ? InvalidOid : GetUserId();
 	out->bounded = cpg_namespace_bounded(ns);
 	cpg_store_prefetch(cpg_store, out);
+	cpg_identity_of_read(ns, out);
 	return ns;
 }
 

@@ -15,4 +15,12 @@ extern CpgNamespace *cpg_key_resolve(const text *key, uint8 privileges, CpgKey *
 extern CpgNamespace *cpg_key_resolve_always(const text *key, uint8 privileges, CpgKey *out);
 extern int64 cpg_namespace_expiry(const CpgNamespace *ns, int64 ttl, int64 now);
 
+/* identity.c */
+extern uint32 cpg_identity_half(uint64 identity);
+extern bool cpg_identity_has_login(const CpgNamespace *ns);
+extern uint64 cpg_identity_of_query(const CpgNamespace *ns);
+extern uint64 cpg_identity_of_loader(const CpgNamespace *ns);
+extern void cpg_identity_of_read(const CpgNamespace *ns, CpgKey *key);
+extern Oid	cpg_identity_role(const CpgNamespace *ns);
+
 #endif							/* CPG_POLICY_KEY_H */

@@ -13,6 +13,7 @@
 #define CPG_POLICY_NAMESPACE_H
 
 #include "policy/registry.h"
+#include "session/settings.h"
 
 #define CPG_DEFAULT_NAMESPACE		"default"
 #define CPG_DEFAULT_TTL				INT64CONST(300000)	/* ms */
@@ -48,6 +49,9 @@ typedef struct CpgNamespace
 	bool		shared;			/* scope: values for all roles, or one per
 								 * role */
 	bool		ttl_only;		/* consistency: lifetime alone, or commit */
+	bool		adhoc_shared;	/* in shared scope: results of queries too */
+	CpgVary		vary;
+	char	   *loader;			/* signature of its function, or NULL */
 	int64		max_entries;	/* 0: no limit */
 	int64		max_bytes;
 	/* privileges */
@@ -59,6 +63,10 @@ typedef struct CpgNamespace
 	/* number in the store, valid while the generation is */
 	int			number;
 	uint32		generation;
+	/* the loader's function, looked up at the first use and after changes */
+	uint32		loader_epoch;	/* 0: not looked up */
+	Oid			loader_function;
+	uint64		loader_version;
 } CpgNamespace;
 
 /* namespace.c */
@@ -86,6 +94,7 @@ typedef struct CpgCatalog
 {
 	Oid			table;			/* cachepg_namespace */
 	Oid			acl_table;
+	Oid			watch_table;
 	Oid			owner;			/* of the extension */
 } CpgCatalog;
 

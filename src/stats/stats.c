@@ -59,6 +59,7 @@ static const char *const reasons[CPG_NCOUNTERS] = {
 	[CPG_COUNT_LOADER_CHANGED] = "loader_changed",
 	[CPG_COUNT_OTHER_ROLE] = "other_role",
 	[CPG_COUNT_TYPE_CHANGED] = "type_changed",
+	[CPG_COUNT_HIDDEN_NAMES] = "temp_table_hides",
 	[CPG_COUNT_DISABLED] = "disabled",
 	[CPG_COUNT_TOO_LARGE] = "too_large",
 	[CPG_COUNT_ISOLATION] = "isolation",

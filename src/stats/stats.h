@@ -40,6 +40,7 @@ typedef enum CpgCounter
 	CPG_COUNT_LOADER_CHANGED,
 	CPG_COUNT_OTHER_ROLE,
 	CPG_COUNT_TYPE_CHANGED,
+	CPG_COUNT_HIDDEN_NAMES,		/* a temporary table hides a permanent one */
 	CPG_COUNT_DISABLED,
 	/* ... to here; reasons of not keeping a value, from here ... */
 	CPG_COUNT_TOO_LARGE,

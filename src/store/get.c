@@ -201,15 +201,15 @@ scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 static inline bool
 wanted(const CpgSharedEntry *entry, const CpgKey *key)
 {
-	return entry->role == key->role &&
-		(key->any_fingerprint || entry->fingerprint == key->fingerprint);
+	return entry->role == key->role && cpg_key_admits(key, entry->fingerprint);
 }
 
 /* Why the key's only entry is not for this reader. */
 static CpgResult
 not_wanted(const CpgSharedEntry *entry, const CpgKey *key)
 {
-	return entry->role == key->role ? CPG_MISS_OTHER_LOADER : CPG_MISS_OTHER_ROLE;
+	return entry->role == key->role && !key->any_fingerprint ? CPG_MISS_OTHER_LOADER
+		: CPG_MISS_OTHER_ROLE;
 }
 
 /* An absent key is one evicted lately if the ghost knows it. */

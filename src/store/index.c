@@ -44,6 +44,7 @@ cpg_key_init(CpgKey *key, const CpgSharedStore *store, uint16 ns, const char *da
 	key->fingerprint = 0;
 	key->bounded = false;
 	key->any_fingerprint = true;
+	key->settings[0] = key->settings[1] = 0;
 }
 
 /*
@@ -240,7 +241,7 @@ cpg_index_home_locked(CpgSharedStore *store, CpgSharedPartition *part, const Cpg
 }
 
 /*
- * The variant of the key's role that was written last.  If that one is gone,
+ * The variant for the key's reader that was written last.  If that one is gone,
  * creation times decide among the others, as well as they can; the ring begins
  * with the oldest member, then has the others from the newest on.
  */
@@ -256,9 +257,11 @@ newest_in_ring(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *ke
 		CpgSharedEntry *entry = cpg_entry(store, part, ref);
 		int64		created = cpg_life_created(entry->life);
 
-		if (entry->role == key->role && entry->latest)
+		bool		admitted = entry->role == key->role && cpg_key_admits(key, entry->fingerprint);
+
+		if (admitted && entry->latest)
 			return ref;
-		if (entry->role == key->role &&
+		if (admitted &&
 			(best == 0 || created > best_created || (created == best_created && best == home)))
 		{
 			best = ref;
@@ -271,7 +274,7 @@ newest_in_ring(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *ke
 
 /*
  * The entry that a key names, valid or not: with any_fingerprint the newest
- * variant of its role, else exactly that identity.  0 if there is none.
+ * variant for its reader, else exactly that identity.  0 if there is none.
  */
 CpgRef
 cpg_index_find_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key)

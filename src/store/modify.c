@@ -112,7 +112,9 @@ cpg_store_delete(CpgSharedStore *store, const CpgKey *key, int64 now)
 	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
 	while ((ref = cpg_index_home_locked(store, part, key)) != 0)
 	{
-		if (cpg_entry(store, part, ref)->role == key->role && is_valid(store, part, ref, now))
+		if (cpg_entry(store, part, ref)->role == key->role &&
+			cpg_key_admits(key, cpg_entry(store, part, ref)->fingerprint) &&
+			is_valid(store, part, ref, now))
 			had = true;
 		cpg_remove_locked(store, part, ref, CPG_REMOVE_DELETED);
 	}

@@ -81,6 +81,17 @@ limit_ring(CpgSharedStore *store, CpgSharedPartition *part, CpgRef home)
 		cpg_remove_locked(store, part, last, CPG_REMOVE_EVICTED);
 }
 
+/* Whether some reader without a fingerprint could get either of two variants. */
+static inline bool
+same_readers(const CpgSharedEntry *one, const CpgSharedEntry *other)
+{
+	uint32		settings = cpg_fingerprint_settings(one->fingerprint);
+	uint32		others = cpg_fingerprint_settings(other->fingerprint);
+
+	return one->role == other->role &&
+		(settings == others || settings <= CPG_SETTINGS_ANY || others <= CPG_SETTINGS_ANY);
+}
+
 /*
  * Make an entry the variant that readers without a fingerprint get.  Creation
  * times do not tell: they are rounded for long lives (core/life.h), and equal
@@ -95,7 +106,7 @@ mark_latest(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref)
 	{
 		CpgSharedEntry *other = cpg_entry(store, part, at);
 
-		if (other->role == entry->role && other->latest)
+		if (other->latest && same_readers(entry, other))
 			other->latest = 0;
 	}
 	entry->latest = 1;

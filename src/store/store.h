@@ -11,7 +11,10 @@
  * Identity of an entry: namespace (a number below the configured maximum), key
  * text, role (0 for shared values) and fingerprint of what computed it (0 for
  * values that were simply set).  Entries of one key with different role or
- * fingerprint are variants: they lie in one partition, linked in a ring.
+ * fingerprint are variants: they lie in one partition, linked in a ring.  The
+ * upper half of a fingerprint stands for the session settings under which the
+ * value was computed: who reads with any fingerprint gets only what was set,
+ * what depends on no settings, and what was computed under his own.
  *
  * Times are milliseconds of the cache's clock (clock.h), passed in.
  *
@@ -62,7 +65,7 @@ typedef enum CpgResult
 	CPG_MISS_INVALIDATED_ROLE,
 	CPG_MISS_COMMIT_PENDING,	/* an invalidation of it is under way */
 	CPG_MISS_OTHER_LOADER,		/* only variants with another fingerprint */
-	CPG_MISS_OTHER_ROLE			/* only variants of other roles */
+	CPG_MISS_OTHER_ROLE			/* only variants of other roles or settings */
 } CpgResult;
 
 typedef enum CpgPutMode
@@ -106,8 +109,32 @@ typedef struct CpgKey
 	uint16		ns;				/* also the number of the namespace's cell */
 	bool		bounded;		/* its namespace has limits, hence one
 								 * partition */
-	bool		any_fingerprint;	/* the newest variant of the role */
+	bool		any_fingerprint;	/* the newest variant of the role that was
+									 * computed under one of these */
+	uint32		settings[2];
 } CpgKey;
+
+/* Upper half of the fingerprint of a value that depends on no settings. */
+#define CPG_SETTINGS_ANY	1
+
+/* Upper half of a fingerprint; 0 for values that were set. */
+static inline uint32
+cpg_fingerprint_settings(uint64 fingerprint)
+{
+	return (uint32) (fingerprint >> 32);
+}
+
+/* Whether a variant with a fingerprint is for the reader of a key. */
+static inline bool
+cpg_key_admits(const CpgKey *key, uint64 fingerprint)
+{
+	uint32		settings = cpg_fingerprint_settings(fingerprint);
+
+	if (!key->any_fingerprint)
+		return fingerprint == key->fingerprint;
+	return settings <= CPG_SETTINGS_ANY || settings == key->settings[0] ||
+		settings == key->settings[1];
+}
 
 /* A value to store. */
 typedef struct CpgItem

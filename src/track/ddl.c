@@ -17,9 +17,11 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/catalog.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
+#include "catalog/objectaddress.h"
 #include "catalog/pg_cast.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -33,6 +35,7 @@
 #include "catalog/pg_policy.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_rewrite.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
@@ -45,6 +48,7 @@
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "watch/watch.h"
 
 static object_access_hook_type prev_access = NULL;
 
@@ -89,16 +93,29 @@ is_temporary_schema(Oid schema)
 		strncmp(NameStr(form.nspname), "pg_toast_temp_", 14) == 0;
 }
 
-/* A type counts, unless it is temporary or merely the row type of a relation. */
+/*
+ * A type counts, unless it is temporary.  For composite types their relation
+ * speaks, also for standalone ones, and for arrays their element: each table,
+ * even the transient one of a REFRESH, makes both.
+ */
 static bool
 is_type_that_matters(Oid type)
 {
 	FormData_pg_type form;
 
-	if (!read_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type,
-				  &form, offsetof(FormData_pg_type, typcollation)))
+	do
+	{
+		if (!read_row(TypeRelationId, TypeOidIndexId, Anum_pg_type_oid, type,
+					  &form, offsetof(FormData_pg_type, typcollation)))
+			return true;
+		type = form.typelem;
+	} while (form.typinput == F_ARRAY_IN);
+	if (form.typtype == TYPTYPE_COMPOSITE)
+		return false;
+	if (!is_temporary_schema(form.typnamespace))
 		return true;
-	return !is_temporary_schema(form.typnamespace);
+	cpg_track_temporary_type(form.oid);
+	return false;
 }
 
 static bool
@@ -143,7 +160,12 @@ relation_changes(ObjectAccessType access, Oid relid)
 				  &form, offsetof(FormData_pg_class, relminmxid)))
 		return;
 	if (form.relpersistence == RELPERSISTENCE_TEMP)
+	{
+		if (access != OAT_DROP && form.relkind != RELKIND_INDEX &&
+			form.relkind != RELKIND_PARTITIONED_INDEX && form.relkind != RELKIND_TOASTVALUE)
+			cpg_track_temporary(relid);
 		return;
+	}
 	switch (form.relkind)
 	{
 		case RELKIND_RELATION:
@@ -155,12 +177,42 @@ relation_changes(ObjectAccessType access, Oid relid)
 			cpg_track_schema();
 			break;
 		case RELKIND_VIEW:
+		case RELKIND_SEQUENCE:
 		case RELKIND_COMPOSITE_TYPE:
 			cpg_track_schema();
 			break;
 		default:
 			break;
 	}
+}
+
+/* The value of an OID column of an object's row, InvalidOid if there is no row. */
+static Oid
+read_oid(Oid class, Oid object, AttrNumber column)
+{
+	Relation	rel = table_open(class, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Oid			value = InvalidOid;
+	bool		isnull;
+
+	ScanKeyInit(&key, get_object_attnum_oid(class), BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(object));
+	scan = systable_beginscan(rel, get_object_oid_index(class), true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		value = DatumGetObjectId(heap_getattr(tuple, column, RelationGetDescr(rel), &isnull));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return value;
+}
+
+/* Whether an object of a class with schemas is in the temporary one of a session. */
+static bool
+is_temporary(Oid class, Oid object)
+{
+	return is_temporary_schema(read_oid(class, object, get_object_attnum_namespace(class)));
 }
 
 /* Another database could get the OID of one that is dropped. */
@@ -188,7 +240,7 @@ object_changes(Oid class, Oid object)
 				cpg_track_schema();
 			break;
 		case ConstraintRelationId:
-			if (is_domain_constraint(object))
+			if (is_domain_constraint(object) && !is_temporary(class, object))
 				cpg_track_schema();
 			break;
 		case RewriteRelationId:
@@ -200,10 +252,13 @@ object_changes(Oid class, Oid object)
 		case OperatorClassRelationId:
 		case OperatorFamilyRelationId:
 		case CollationRelationId:
-		case PolicyRelationId:
-		case CastRelationId:
 		case TSConfigRelationId:
 		case TSDictionaryRelationId:
+			if (!is_temporary(class, object))
+				cpg_track_schema();
+			break;
+		case PolicyRelationId:
+		case CastRelationId:
 			cpg_track_schema();
 			break;
 		default:
@@ -220,6 +275,10 @@ is_internal(ObjectAccessType access, void *arg)
 			return arg != NULL && ((ObjectAccessPostCreate *) arg)->is_internal;
 		case OAT_POST_ALTER:
 			return arg != NULL && ((ObjectAccessPostAlter *) arg)->is_internal;
+		case OAT_DROP:
+			/* such as the old contents that VACUUM FULL or REFRESH leaves */
+			return arg != NULL &&
+				(((ObjectAccessDrop *) arg)->dropflags & PERFORM_DELETION_INTERNAL) != 0;
 		default:
 			return false;
 	}
@@ -229,16 +288,30 @@ is_internal(ObjectAccessType access, void *arg)
 static void
 inheritance_changes(Oid child, void *arg)
 {
+	Oid			parent = arg == NULL ? InvalidOid : ((ObjectAccessPostAlter *) arg)->auxiliary_id;
+
 	cpg_track_change(child);
-	if (arg != NULL && OidIsValid(((ObjectAccessPostAlter *) arg)->auxiliary_id))
-		cpg_track_change(((ObjectAccessPostAlter *) arg)->auxiliary_id);
+	if (!OidIsValid(parent))
+		return;
+	cpg_track_change(parent);
+	cpg_watch_attached(child, parent);
+}
+
+/* All rows of a table go at once. */
+static void
+forget_rows(Oid relid)
+{
+	cpg_track_write(relid);
+	cpg_watch_truncated(relid);
 }
 
 static void
 note(ObjectAccessType access, Oid class, Oid object, void *arg)
 {
 	if (access == OAT_TRUNCATE)
-		cpg_track_write(object);
+		forget_rows(object);
+	else if (access == OAT_DROP && class == TriggerRelationId)
+		cpg_watch_trigger_dropped(object);
 	else if (class == InheritsRelationId)
 		inheritance_changes(object, arg);
 	else if (is_internal(access, arg))

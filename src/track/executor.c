@@ -85,6 +85,7 @@ note_reads(QueryDesc *query)
 
 	started = lappend(started, query);
 	MemoryContextSwitchTo(old);
+	cpg_track_plan(query->plannedstmt);
 	foreach(lc, query->plannedstmt->relationOids)
 		cpg_track_read(lfirst_oid(lc));
 }

@@ -21,14 +21,15 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "track/track.h"
+#include "watch/watch.h"
 
 static bool
-is_written(Oid relid)
+is_locked(Oid relid, LOCKMODE mode)
 {
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relid);
-	return CPG_LOCK_HELD(&tag, RowExclusiveLock) || CPG_LOCK_HELD(&tag, AccessExclusiveLock);
+	return CPG_LOCK_HELD(&tag, mode);
 }
 
 static void
@@ -42,8 +43,11 @@ note_subscribed(void)
 	{
 		Oid			relid = ((Form_pg_subscription_rel) GETSTRUCT(tuple))->srrelid;
 
-		if (is_written(relid))
+		if (is_locked(relid, RowExclusiveLock) || is_locked(relid, AccessExclusiveLock))
 			cpg_track_write(relid);
+		/* only a TRUNCATE takes this lock here */
+		if (is_locked(relid, AccessExclusiveLock))
+			cpg_watch_truncated(relid);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -31,6 +31,17 @@ extern void cpg_track_schema(void);
 extern bool cpg_track_parallel;
 
 /* functions.c */
+extern void cpg_track_functions_install(void);
 extern void cpg_track_function(Oid function);
+extern void cpg_track_load_ends(void);
+
+/* plan.c */
+struct PlannedStmt;
+extern void cpg_track_plan(const struct PlannedStmt *statement);
+
+/* temporary.c */
+extern void cpg_track_temporary(Oid relid);
+extern void cpg_track_temporary_type(Oid type);
+extern bool cpg_track_hidden_names(void);
 
 #endif							/* CPG_TRACK_TRACK_H */

@@ -56,21 +56,25 @@ has_option_that_matters(List *options)
 	return false;
 }
 
-/* Whether a new role becomes a member, or gets members, at once. */
 static bool
-has_memberships(List *options)
+has_option(List *options, const char *wanted)
 {
 	ListCell   *lc;
 
 	foreach(lc, options)
 	{
-		const char *name = lfirst_node(DefElem, lc)->defname;
-
-		if (strcmp(name, "addroleto") == 0 || strcmp(name, "rolemembers") == 0 ||
-			strcmp(name, "adminmembers") == 0)
+		if (strcmp(lfirst_node(DefElem, lc)->defname, wanted) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* Whether a new role becomes a member, or gets members, at once. */
+static bool
+has_memberships(List *options)
+{
+	return has_option(options, "addroleto") || has_option(options, "rolemembers") ||
+		has_option(options, "adminmembers");
 }
 
 static void
@@ -85,8 +89,8 @@ change_roles(List *roles)
 static void
 alter_role(const AlterRoleStmt *stmt)
 {
-	/* ALTER GROUP ... ADD USER changes memberships */
-	if (has_memberships(stmt->options))
+	/* ALTER GROUP ... ADD USER; what passes through this role to its members */
+	if (has_memberships(stmt->options) || has_option(stmt->options, "inherit"))
 		cpg_inval_roles();
 	else if (has_option_that_matters(stmt->options))
 		change_role(stmt->role);
@@ -102,16 +106,38 @@ refresh(const RefreshMatViewStmt *stmt)
 		cpg_track_write(relid);
 }
 
-/* Row-level security and other switches of a table come without a hook. */
+/* Whether a command does nothing but change what partitions a table has. */
+static bool
+is_of_partitions(const AlterTableStmt *stmt)
+{
+	/* such a command comes alone */
+	switch (linitial_node(AlterTableCmd, stmt->cmds)->subtype)
+	{
+		case AT_AttachPartition:
+		case AT_DetachPartition:
+		case AT_DetachPartitionFinalize:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/*
+ * Row-level security and other switches of a table come without a hook, and so
+ * does the end of the first of the two transactions of DETACH PARTITION
+ * CONCURRENTLY, after which the partition is not seen any more.
+ */
 static void
 alter_table(const AlterTableStmt *stmt)
 {
 	Oid			relid = RangeVarGetRelid(stmt->relation, NoLock, true);
 
-	if (!OidIsValid(relid) || cpg_relation(relid)->kind == CPG_RELATION_TEMPORARY)
+	if (!OidIsValid(relid) || stmt->objtype == OBJECT_INDEX ||
+		cpg_relation(relid)->kind == CPG_RELATION_TEMPORARY)
 		return;
 	cpg_track_change(relid);
-	cpg_track_schema();
+	if (!is_of_partitions(stmt))
+		cpg_track_schema();
 }
 
 /* What has to be noted before a statement runs. */

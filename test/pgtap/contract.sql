@@ -7,33 +7,42 @@ SELECT no_plan();
 --
 CREATE TEMP TABLE wanted (name text, arguments text, result text, parallel "char");
 INSERT INTO wanted VALUES
-	('cache_set', 'key text, value anyelement, ttl interval DEFAULT NULL::interval', 'void', 'u'),
-	('cache_set', 'key text, value text, ttl interval DEFAULT NULL::interval', 'void', 'u'),
+	('cache_set', 'key text, value anyelement, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'void', 'u'),
+	('cache_set', 'key text, value text, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'void', 'u'),
 	('cache_get', 'key text', 'jsonb', 'r'),
 	('cache_get', 'key text, if_absent anyelement', 'anyelement', 'r'),
 	('cache_get', 'key text, if_absent text', 'text', 'r'),
 	('cache_get_many', 'keys text[], OUT key text, OUT value jsonb', 'SETOF record', 'r'),
 	('cache_set_many', 'keys text[], vals anyarray, ttl interval DEFAULT NULL::interval', 'bigint', 'u'),
-	('cache_add', 'key text, value anyelement, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
-	('cache_add', 'key text, value text, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
-	('cache_replace', 'key text, value anyelement, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
-	('cache_replace', 'key text, value text, ttl interval DEFAULT NULL::interval', 'boolean', 'u'),
+	('cache_add', 'key text, value anyelement, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
+	('cache_add', 'key text, value text, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
+	('cache_replace', 'key text, value anyelement, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
+	('cache_replace', 'key text, value text, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[]', 'boolean', 'u'),
 	('cache_delete', 'key text', 'boolean', 'u'),
 	('cache_exists', 'key text', 'boolean', 'r'),
 	('cache_ttl', 'key text', 'interval', 'r'),
 	('cache_touch', 'key text, ttl interval', 'boolean', 'u'),
 	('cache_incr', 'key text, delta bigint DEFAULT 1, ttl interval DEFAULT NULL::interval', 'bigint', 'u'),
 	('cache_entry', 'key text, OUT state text, OUT type regtype, OUT bytes bigint, OUT age interval, OUT ttl_left interval, '
-		'OUT soft_left interval, OUT delta interval, OUT hits bigint, OUT why text', 'record', 'r'),
+		'OUT soft_left interval, OUT delta interval, OUT hits bigint, OUT tags text[], OUT depends_on text[], OUT why text', 'record', 'r'),
+	('cache_invalidate', 'key text', 'boolean', 'u'),
+	('cache_invalidate_tag', 'tag text', 'void', 'u'),
+	('cache_expire', 'key text', 'boolean', 'u'),
+	('cache_expire_tag', 'tag text', 'void', 'u'),
 	('cache_clear', 'namespace text DEFAULT NULL::text', 'void', 'u'),
-	('cache_fetch', 'key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval', 'jsonb', 'u'),
-	('cache_fetch', 'key text, query text, args text[], ttl interval DEFAULT NULL::interval', 'jsonb', 'u'),
+	('cache_watch', 'table_name regclass, key_template text DEFAULT NULL::text, tag_template text DEFAULT NULL::text', 'void', 'u'),
+	('cache_unwatch', 'table_name regclass, key_template text DEFAULT NULL::text, tag_template text DEFAULT NULL::text', 'bigint', 'u'),
+	('cache_fetch', 'key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], consistency text DEFAULT NULL::text', 'jsonb', 'u'),
+	('cache_fetch', 'key text, query text, args text[], ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], consistency text DEFAULT NULL::text', 'jsonb', 'u'),
+	('cache_fetch', 'key text', 'jsonb', 'u'),
 	('cache_namespace_create', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
-		'max_bytes bigint DEFAULT NULL::bigint', 'void', 'u'),
+		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text, adhoc text DEFAULT NULL::text, '
+		'vary_by text[] DEFAULT NULL::text[], loader text DEFAULT NULL::text', 'void', 'u'),
 	('cache_namespace_alter', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
-		'max_bytes bigint DEFAULT NULL::bigint, reset text[] DEFAULT NULL::text[]', 'void', 'u'),
+		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text, adhoc text DEFAULT NULL::text, '
+		'vary_by text[] DEFAULT NULL::text[], loader text DEFAULT NULL::text, reset text[] DEFAULT NULL::text[]', 'void', 'u'),
 	('cache_namespace_drop', 'name text', 'void', 'u'),
 	('cache_namespace_grant', 'name text, role text, privilege text', 'void', 'u'),
 	('cache_namespace_revoke', 'name text, role text, privilege text', 'void', 'u');
@@ -58,7 +67,7 @@ SELECT set_eq(
 	$$SELECT concat(p.oid::regprocedure, ' ', proparallel, provolatile) FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
 	  WHERE proname NOT LIKE 'cache\_%'$$,
 	ARRAY['cachepg_catalog_changed() uv', 'cachepg_check() uv', 'cachepg_entries() rv', 'cachepg_misses_by_reason() rv', 'cachepg_namespaces() rv',
-		  'cachepg_stats() sv', 'cachepg_version() ss'],
+		  'cachepg_stats() sv', 'cachepg_version() ss', 'cachepg_watch_row() uv'],
 	'the functions cachepg_* and their labels');
 SELECT is_empty(
 	$$SELECT p.oid::regprocedure FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
@@ -84,7 +93,7 @@ FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
 WHERE proname ~ '^cache_namespace_|^cachepg_(check|stats|catalog_changed)$';
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_stats()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_stats', 'SELECT'), true,
 		  'pg_monitor may see cache_stats');
-SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_entries', 'cache_misses_by_reason'),
+SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_entries', 'cache_misses_by_reason', 'cache_watches'),
 		  'SELECT of PUBLIC on ' || c.oid::regclass)
 FROM members JOIN pg_class c ON classid = 'pg_class'::regclass AND objid = c.oid AND relkind IN ('r', 'v');
 SELECT is(has_table_privilege('public', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'), false, 'nothing else of PUBLIC on ' || c.oid::regclass)
@@ -98,7 +107,7 @@ CREATE FUNCTION pg_temp.columns_of(relation regclass) RETURNS text LANGUAGE sql 
 $$;
 SELECT is(pg_temp.columns_of('cache_namespaces'),
 	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
-	'privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
+	'consistency text, adhoc text, vary_by text[], loader text, privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
 SELECT is(pg_temp.columns_of('cache_entries'),
 	'namespace text, key text, role regrole, state text, type regtype, bytes bigint, age interval, ttl_left interval, hits bigint', 'columns of cache_entries');
 SELECT is(pg_temp.columns_of('cache_stats'),
@@ -106,20 +115,25 @@ SELECT is(pg_temp.columns_of('cache_stats'),
 	'hits bigint, misses bigint, hit_ratio double precision, sets bigint, deletes bigint, loads bigint, load_time interval, evictions bigint, '
 	'expirations bigint, too_large bigint, dropped_sets bigint, unpublished bigint', 'columns of cache_stats');
 SELECT is(pg_temp.columns_of('cache_misses_by_reason'), 'namespace text, reason text, count bigint', 'columns of cache_misses_by_reason');
+SELECT is(pg_temp.columns_of('cache_watches'), 'table_name regclass, key_template text, tag_template text, creator regrole', 'columns of cache_watches');
 SELECT is(count(*), 1::bigint, 'cache_stats has one row') FROM cache_stats;
 
 --
 -- Catalog tables
 --
 SELECT is(pg_temp.columns_of('cachepg_namespace'),
-	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, id uuid',
+	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
+	'consistency text, adhoc text, vary_by text[], loader text, id uuid',
 	'columns of cachepg_namespace');
 SELECT is(pg_temp.columns_of('cachepg_namespace_acl'), 'namespace text, grantee regrole, privilege text', 'columns of cachepg_namespace_acl');
+SELECT is(pg_temp.columns_of('cachepg_watch'), 'id uuid, relation regclass, key_template text, tag_template text, creator regrole',
+	'columns of cachepg_watch');
 SELECT col_is_pk('cachepg_namespace', 'name');
+SELECT col_is_pk('cachepg_watch', 'id');
 SELECT col_is_pk('cachepg_namespace_acl', ARRAY['namespace', 'grantee', 'privilege']);
 SELECT throws_ok($$INSERT INTO cachepg_namespace_acl VALUES ('x', 'pg_monitor', 'execute')$$, '23514', NULL, 'only the four privileges');
 SELECT throws_ok($$INSERT INTO cachepg_namespace (name, owner) VALUES ('a:b', 'pg_monitor')$$, '23514', NULL, 'no colon in a name');
-SELECT is(array_agg(concat(tgrelid::regclass, ' ', tgenabled) ORDER BY tgrelid::regclass::text), ARRAY['cachepg_namespace A', 'cachepg_namespace_acl A'],
+SELECT is(array_agg(concat(tgrelid::regclass, ' ', tgenabled) ORDER BY tgrelid::regclass::text), ARRAY['cachepg_namespace A', 'cachepg_namespace_acl A', 'cachepg_watch A'],
 		  'changes are announced always') FROM pg_trigger WHERE tgname = 'cachepg_changed';
 -- pg_upgrade refuses columns of other reg* types
 SELECT is_empty($$SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_class c ON attrelid = c.oid
@@ -129,19 +143,20 @@ SELECT is_empty($$SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_c
 --
 -- The extension
 --
-SELECT is((SELECT array_agg(t::regclass::text ORDER BY t::regclass::text) FROM unnest(extconfig) t), ARRAY['cachepg_namespace', 'cachepg_namespace_acl'],
-		  'pg_dump carries the rows of both tables')
+SELECT is((SELECT array_agg(t::regclass::text ORDER BY t::regclass::text) FROM unnest(extconfig) t), ARRAY['cachepg_namespace', 'cachepg_namespace_acl', 'cachepg_watch'],
+		  'pg_dump carries the rows of all tables')
 FROM pg_extension WHERE extname = 'cachepg';
-SELECT is(extcondition, ARRAY['', ''], 'all of them') FROM pg_extension WHERE extname = 'cachepg';
+SELECT is(extcondition, ARRAY['', '', ''], 'all of them') FROM pg_extension WHERE extname = 'cachepg';
 SELECT is(extrelocatable, false, 'not relocatable') FROM pg_extension WHERE extname = 'cachepg';
 SELECT is((superuser, trusted, relocatable, schema, requires)::text, '(t,f,f,,)', 'superuser only, not trusted, not relocatable, no fixed schema, requires nothing')
 FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name) WHERE name = 'cachepg' AND v.version = e.default_version;
 SELECT is(installed_version, default_version, 'the newest version is installed') FROM pg_available_extensions WHERE name = 'cachepg';
 SELECT is(extension, library, 'library and SQL objects are of one version') FROM cachepg_version();
 SELECT is(array_agg(name ORDER BY name),
-	ARRAY['cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces', 'cachepg.memory'], 'settings')
+	ARRAY['cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces',
+		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.snapshot_reads'], 'settings')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
-SELECT is(array_agg(DISTINCT context) FILTER (WHERE name <> 'cachepg.enabled' AND name <> 'cachepg.janitor_interval'), ARRAY['postmaster'], 'what sizes memory needs a restart')
+SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.enabled', 'cachepg.janitor_interval', 'cachepg.max_pending_bytes', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
 SELECT throws_ok('SET cachepg.unknown = 1', '42602', NULL, 'no setting can be made up');
 SELECT is((SELECT count(*) FROM pg_roles WHERE rolname ~ 'cache'), 0::bigint, 'no roles are created');

@@ -26,6 +26,7 @@ my $contents = q{
 		FROM cachepg_namespace_acl ORDER BY 1, 2, 3;
 	SELECT * FROM pair ORDER BY a;
 	SELECT * FROM calls;
+	SELECT * FROM cache_watches;
 	SELECT extversion FROM pg_extension WHERE extname = 'cachepg'};
 
 $old->start;
@@ -51,7 +52,8 @@ $old->safe_psql('postgres', q{
 	INSERT INTO holder VALUES (ROW(1, 'x'), ARRAY[ROW(2, 'y')::pair]);
 	CREATE FUNCTION cached(int) RETURNS pair LANGUAGE sql AS $$ SELECT cache_get('kept:' || $1, NULL::pair) $$;
 	CREATE VIEW calls AS SELECT cache_get('nothing', 'there') AS is, (cache_entry('nothing')).state;
-	SELECT cache_set('kept:1', pair) FROM pair WHERE a = 1});
+	SELECT cache_set('kept:1', pair) FROM pair WHERE a = 1;
+	SELECT cache_watch('pair', 'kept:{a}')});
 my $before = one_value($old, $contents);
 is(one_value($old, q{SELECT cached(1)}), '(1,one)', 'the old server caches');
 check_store($old);
@@ -123,6 +125,10 @@ fails_with($new, q{SET ROLE app; SELECT cache_set('plain', 1)}, '42501', qr/perm
 is(one_value($new, q{SELECT cache_ttl('x') IS NULL, cache_exists('kept:none')}), 't|f', 'the cache is empty of the rest');
 $new->safe_psql('postgres', q{SELECT cache_set('kept:1', pair) FROM pair WHERE a = 2});
 is(one_value($new, q{SELECT cached(1)}), '(2,two)', 'functions of users work');
+$new->safe_psql('postgres', q{UPDATE pair SET b = b WHERE a = 2});
+is(one_value($new, q{SELECT cache_exists('kept:1')}), 't', 'a watch does not invalidate what did not change');
+$new->safe_psql('postgres', q{UPDATE pair SET b = b WHERE a = 1});
+is(one_value($new, q{SELECT cache_exists('kept:1')}), 'f', 'and invalidates what did');
 is(one_value($new, q{SELECT name FROM cachepg_namespace}, 'second'), 'elsewhere', 'in the second database too');
 
 # A second upgrade would do the same: dump and restore on the new version.

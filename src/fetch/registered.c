@@ -1,0 +1,205 @@
+/*-------------------------------------------------------------------------
+ *
+ * registered.c
+ *	  The loader function that the owner of a namespace registered.
+ *
+ * The catalog has its signature as text, which is looked up again after any
+ * change of a function or schema.  It takes the key, a text, and returns any
+ * type.  It runs with all rights of the namespace's owner: whoever may replace
+ * the function has these rights, so that it must be the owner's or a
+ * superuser's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "core/hash.h"
+#include "fetch/fetch.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+static uint32 epoch = 1;
+static bool watching = false;
+
+static void
+functions_changed(Datum arg, int cacheid, uint32 hashvalue)
+{
+	epoch = Max(epoch + 1, 1);
+}
+
+static void
+watch(void)
+{
+	if (watching)
+		return;
+	CacheRegisterSyscacheCallback(PROCOID, functions_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, functions_changed, (Datum) 0);
+	watching = true;
+}
+
+/* Cut "(text)" off a signature; false if it has other arguments. */
+static bool
+cut_arguments(char *name)
+{
+	char	   *open = strrchr(name, '(');
+	char	   *end = name + strlen(name);
+	char	   *argument;
+
+	if (open == NULL)
+		return true;
+	while (end > open && isspace((unsigned char) end[-1]))
+		end--;
+	if (end[-1] != ')')
+		return true;
+	end[-1] = '\0';
+	*open = '\0';
+	argument = open + 1;
+	while (isspace((unsigned char) *argument))
+		argument++;
+	return strncmp(argument, "text", 4) == 0 && strspn(argument + 4, " \t\n") == strlen(argument + 4);
+}
+
+/*
+ * A function by its names.  With a schema named, as in the catalog, it is found
+ * whether or not the current role may use the schema: it is not the one that
+ * calls.
+ */
+static Oid
+find_function(List *names)
+{
+	Oid text = TEXTOID;
+	char	   *schema;
+	char	   *name;
+
+	DeconstructQualifiedName(names, &schema, &name);
+	if (schema == NULL)
+		return LookupFuncName(names, 1, &text, true);
+	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+						   PointerGetDatum(buildoidvector(&text, 1)),
+						   ObjectIdGetDatum(get_namespace_oid(schema, true)));
+}
+
+/* The function of a signature, name or name(text). */
+static Oid
+look_up(const char *loader)
+{
+	char	   *name = pstrdup(loader);
+	Oid			function = InvalidOid;
+
+	if (cut_arguments(name))
+		function = find_function(CPG_PARSE_NAMES(name));
+	if (!OidIsValid(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("loader function %s does not exist", loader),
+				 errhint("A loader is a function that takes the key, a text, and returns the value.")));
+	return function;
+}
+
+/* Whether a role may let another one's function run with all its rights. */
+static bool
+may_trust(Oid function_owner, Oid owner)
+{
+	return function_owner == owner || superuser_arg(function_owner);
+}
+
+/*
+ * Raise unless a function may be the loader of an owner's namespace:
+ * insufficient_privilege, invalid_function_definition.
+ */
+void
+cpg_registered_check(Oid function, Oid owner)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	FormData_pg_proc form;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", function);
+	memcpy(&form, GETSTRUCT(tuple), offsetof(FormData_pg_proc, proargtypes));
+	ReleaseSysCache(tuple);
+
+	if (form.prokind != PROKIND_FUNCTION || form.prorettype == VOIDOID ||
+		get_typtype(form.prorettype) == TYPTYPE_PSEUDO)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
+				 errmsg("function %s cannot be a loader", format_procedure(function)),
+				 errdetail("A loader is an ordinary function that returns a value of a definite type.")));
+	if (!may_trust(form.proowner, owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("function %s cannot be the loader of this cache namespace", format_procedure(function)),
+				 errdetail("It runs as the owner of the namespace, but belongs to another role that could replace it."),
+				 errhint("Make the namespace's owner the owner of the function.")));
+	if (CPG_MAY_EXECUTE(function, owner) != ACLCHECK_OK)
+		aclcheck_error(CPG_MAY_EXECUTE(function, owner), OBJECT_FUNCTION, NameStr(form.proname));
+}
+
+/* The qualified signature, as the catalog keeps it, of what the owner named. */
+char *
+cpg_registered_parse(const char *loader, Oid owner)
+{
+	Oid			function = look_up(loader);
+
+	cpg_registered_check(function, owner);
+	return psprintf("%s(text)",
+					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+											   get_func_name(function)));
+}
+
+/*
+ * The function of the namespace's loader and its version.  Raises
+ * undefined_object if it has no loader, undefined_function if that is gone.
+ */
+Oid
+cpg_registered_find(CpgNamespace *ns, uint64 *version)
+{
+	if (ns->loader == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("cache namespace \"%s\" has no loader", ns->name),
+				 errhint("Its owner can give it one: SELECT cache_namespace_alter(%s, loader => 'schema.function(text)');",
+						 quote_literal_cstr(ns->name))));
+	if (unlikely(ns->loader_epoch != epoch))
+	{
+		uint32		now;
+		HeapTuple	tuple;
+
+		watch();
+		now = epoch;
+		ns->loader_epoch = 0;
+		ns->loader_function = look_up(ns->loader);
+		tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(ns->loader_function));
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for function %u", ns->loader_function);
+		ns->loader_version = cpg_hash_combine(HeapTupleHeaderGetRawXmin(tuple->t_data),
+											  (uint64) ItemPointerGetBlockNumber(&tuple->t_self) << 16 |
+											  ItemPointerGetOffsetNumber(&tuple->t_self));
+		ReleaseSysCache(tuple);
+		ns->loader_epoch = now;
+	}
+	*version = ns->loader_version;
+	return ns->loader_function;
+}
+
+/* A query that calls a loader with the key as $1. */
+char *
+cpg_registered_query(Oid function)
+{
+	char	   *name = get_func_name(function);
+
+	if (name == NULL)
+		elog(ERROR, "cache lookup failed for function %u", function);
+	return psprintf("SELECT %s($1)",
+					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)), name));
+}
