@@ -32,22 +32,22 @@ PG_FUNCTION_INFO_V1(test_interleaving);
 
 typedef enum Step
 {
-	END,
-	RAISE_TABLE,				/* writers: PRE_COMMIT */
-	RAISE_KEY,
-	VISIBLE,
-	MARK,						/* COMMIT */
-	DRAW,
-	LOWER_TABLE,
-	LOWER_KEY,
-	DISPUTE,
-	STAMP,						/* loads */
-	SNAPSHOT,
-	LOCK,						/* loads and sets: put */
-	WRITE,
-	COPY,						/* the reader */
-	CHECK_TABLE,
-	CHECK_KEY
+	STEP_END,
+	STEP_RAISE_TABLE,			/* writers: PRE_COMMIT */
+	STEP_RAISE_KEY,
+	STEP_VISIBLE,
+	STEP_MARK,					/* COMMIT */
+	STEP_DRAW,
+	STEP_LOWER_TABLE,
+	STEP_LOWER_KEY,
+	STEP_DISPUTE,
+	STEP_STAMP,					/* loads */
+	STEP_SNAPSHOT,
+	STEP_LOCK,					/* loads and sets: put */
+	STEP_WRITE,
+	STEP_COPY,					/* the reader */
+	STEP_CHECK_TABLE,
+	STEP_CHECK_KEY
 } Step;
 
 typedef enum Kind
@@ -62,13 +62,13 @@ typedef enum Kind
 } Kind;
 
 static const Step program[][10] = {
-	[CHANGES_TABLE] = {RAISE_TABLE, VISIBLE, DRAW, LOWER_TABLE, END},
-	[KILLS_KEY] = {RAISE_KEY, VISIBLE, MARK, DRAW, LOWER_KEY, END},
-	[CHANGES_BOTH] = {RAISE_TABLE, RAISE_KEY, VISIBLE, MARK, DRAW, LOWER_KEY, LOWER_TABLE, END},
-	[SETS_KEY] = {RAISE_KEY, VISIBLE, MARK, DRAW, LOWER_KEY, DISPUTE, LOCK, WRITE, END},
-	[LOADS] = {STAMP, SNAPSHOT, LOCK, WRITE, END},
-	[READS] = {COPY, CHECK_TABLE, CHECK_KEY, END},
-	[ABSENT] = {END}
+	[CHANGES_TABLE] = {STEP_RAISE_TABLE, STEP_VISIBLE, STEP_DRAW, STEP_LOWER_TABLE, STEP_END},
+	[KILLS_KEY] = {STEP_RAISE_KEY, STEP_VISIBLE, STEP_MARK, STEP_DRAW, STEP_LOWER_KEY, STEP_END},
+	[CHANGES_BOTH] = {STEP_RAISE_TABLE, STEP_RAISE_KEY, STEP_VISIBLE, STEP_MARK, STEP_DRAW, STEP_LOWER_KEY, STEP_LOWER_TABLE, STEP_END},
+	[SETS_KEY] = {STEP_RAISE_KEY, STEP_VISIBLE, STEP_MARK, STEP_DRAW, STEP_LOWER_KEY, STEP_DISPUTE, STEP_LOCK, STEP_WRITE, STEP_END},
+	[LOADS] = {STEP_STAMP, STEP_SNAPSHOT, STEP_LOCK, STEP_WRITE, STEP_END},
+	[READS] = {STEP_COPY, STEP_CHECK_TABLE, STEP_CHECK_KEY, STEP_END},
+	[ABSENT] = {STEP_END}
 };
 
 /* Mechanisms that can be left out. */
@@ -221,31 +221,31 @@ step_of_writer(Model *m, State *s, int i, Step step)
 
 	switch (step)
 	{
-		case RAISE_TABLE:
+		case STEP_RAISE_TABLE:
 			(void) raise_cell(m, m->table_cell);
 			break;
-		case RAISE_KEY:
+		case STEP_RAISE_KEY:
 			a->before = as_cell(raise_cell(m, m->key_cell));
 			break;
-		case VISIBLE:
+		case STEP_VISIBLE:
 			/* taken by sets when fences are up: at the latest now */
 			a->stamp = (uint8) cpg_guard_stamp(m->guard);
 			s->visible |= 1 << i;
 			a->value = s->visible;
 			break;
-		case MARK:
+		case STEP_MARK:
 			if (m->omit == OMIT_MARK)
 				break;
 			s->dead = s->present;
 			s->disturbed = s->actor[ACTORS - 1].at > 0;
 			break;
-		case DRAW:
+		case STEP_DRAW:
 			a->number = (uint8) cpg_guard_draw(m->guard);
 			break;
-		case LOWER_TABLE:
+		case STEP_LOWER_TABLE:
 			(void) lower_cell(m, m->table_cell, a->number);
 			break;
-		case LOWER_KEY:
+		case STEP_LOWER_KEY:
 			a->contended = cpg_guard_contended(as_number(a->before), lower_cell(m, m->key_cell, a->number));
 			break;
 		default:
@@ -271,11 +271,11 @@ step_of_reader(Model *m, State *s, Actor *a, Step step)
 {
 	switch (step)
 	{
-		case COPY:
+		case STEP_COPY:
 			a->stamp = s->stamp;
 			s->disturbed = 0;
 			return true;
-		case CHECK_TABLE:
+		case STEP_CHECK_TABLE:
 			return !s->disturbed && cpg_guard_valid(m->guard, m->table_cell, a->stamp);
 		default:
 			if (!s->disturbed && !cpg_guard_pending(m->guard, m->key_cell))
@@ -290,15 +290,15 @@ step_of_put(Model *m, State *s, Actor *a, Kind kind, Step step)
 {
 	switch (step)
 	{
-		case STAMP:
+		case STEP_STAMP:
 			a->stamp = (uint8) cpg_guard_stamp(m->guard);
 			return true;
-		case SNAPSHOT:
+		case STEP_SNAPSHOT:
 			a->value = s->visible;
 			return true;
-		case DISPUTE:
+		case STEP_DISPUTE:
 			return undisputed(m, a);
-		case LOCK:
+		case STEP_LOCK:
 			s->locked = 1;
 			if (m->omit == OMIT_PUT_CHECK ||
 				cpg_guard_valid(m->guard, m->key_cell, kind == SETS_KEY ? a->number : a->stamp))
@@ -316,10 +316,10 @@ step_at(const Model *m, const Actor *a, int i)
 {
 	Step		step = program[m->kind[i]][a->at];
 
-	if (m->omit == OMIT_STAMP_ORDER && step == STAMP)
-		return SNAPSHOT;
-	if (m->omit == OMIT_STAMP_ORDER && step == SNAPSHOT)
-		return STAMP;
+	if (m->omit == OMIT_STAMP_ORDER && step == STEP_STAMP)
+		return STEP_SNAPSHOT;
+	if (m->omit == OMIT_STAMP_ORDER && step == STEP_SNAPSHOT)
+		return STEP_STAMP;
 	return step;
 }
 
@@ -332,13 +332,13 @@ advance_actor(Model *m, State *s, int i, bool over)
 	do
 	{
 		a->at++;
-	} while (a->aborted && (step_at(m, a, i) == MARK || step_at(m, a, i) == DISPUTE ||
-							step_at(m, a, i) == LOCK || step_at(m, a, i) == WRITE));
-	if (!over && step_at(m, a, i) != END)
+	} while (a->aborted && (step_at(m, a, i) == STEP_MARK || step_at(m, a, i) == STEP_DISPUTE ||
+							step_at(m, a, i) == STEP_LOCK || step_at(m, a, i) == STEP_WRITE));
+	if (!over && step_at(m, a, i) != STEP_END)
 		return;
 	/* what it knew does not matter any more: fewer states */
 	memset(a, 0, sizeof(*a));
-	while (program[m->kind[i]][a->at] != END)
+	while (program[m->kind[i]][a->at] != STEP_END)
 		a->at++;
 }
 
@@ -350,14 +350,14 @@ do_step(Model *m, State *s, int i)
 	Step		step = step_at(m, a, i);
 	bool		go_on = true;
 
-	if (s->locked && (step == MARK || step == LOCK))
+	if (s->locked && (step == STEP_MARK || step == STEP_LOCK))
 		return false;
-	if (step == COPY && !is_obsolete(s))
+	if (step == STEP_COPY && !is_obsolete(s))
 		return false;
 	enter(m, s);
-	if (step >= COPY)
+	if (step >= STEP_COPY)
 		go_on = step_of_reader(m, s, a, step);
-	else if (step >= DISPUTE)
+	else if (step >= STEP_DISPUTE)
 		go_on = step_of_put(m, s, a, m->kind[i], step);
 	else
 		step_of_writer(m, s, i, step);
@@ -420,14 +420,14 @@ explore(Model *m, const State *s)
 	if ((m->states & 0xffff) == 0)
 		CHECK_FOR_INTERRUPTS();
 	/* after the only read nothing can go wrong any more */
-	if (step_at(m, &s->actor[ACTORS - 1], ACTORS - 1) == END)
+	if (step_at(m, &s->actor[ACTORS - 1], ACTORS - 1) == STEP_END)
 		return;
 	for (int i = 0; i < ACTORS; i++)
 	{
 		State		next = *s;
 		Step		step = step_at(m, &s->actor[i], i);
 
-		if (step == END)
+		if (step == STEP_END)
 			continue;
 		writers_over &= i >= WRITERS;
 		if (do_step(m, &next, i))
@@ -435,7 +435,7 @@ explore(Model *m, const State *s)
 			sort_loads(&next);
 			explore(m, &next);
 		}
-		if (step != VISIBLE || s->aborts == 0)
+		if (step != STEP_VISIBLE || s->aborts == 0)
 			continue;
 		/* instead of committing it may abort */
 		next = *s;
@@ -502,7 +502,11 @@ test_interleaving(PG_FUNCTION_ARGS)
 		for (int b = a; b <= SETS_KEY; b++)
 		{
 			run(&m, a, b, ABSENT, 2, &states);
-			/* three of them with fewer kinds: there would be 50 million states */
+
+			/*
+			 * three of them with fewer kinds: there would be 50 million
+			 * states
+			 */
 			for (int c = b; c <= SETS_KEY && a != CHANGES_BOTH && b != CHANGES_BOTH; c++)
 				run(&m, a, b, c, 0, &states);
 		}
