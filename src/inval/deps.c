@@ -20,6 +20,8 @@
 
 CpgLoad    *cpg_load = NULL;
 
+static uint64 last_load = 0;	/* number of the load that began last */
+
 /*
  * Begin to collect; "tracked" is false for a load that is kept by TTL alone.
  * What begins is ended, or dropped if the load fails.
@@ -28,6 +30,7 @@ void
 cpg_deps_begin(CpgLoad *load, bool tracked, const CpgReaders *readers)
 {
 	load->outer = cpg_load;
+	load->number = ++last_load;
 	load->readers = *readers;
 	load->procedural = false;
 	load->tracked = tracked;
@@ -38,6 +41,13 @@ cpg_deps_begin(CpgLoad *load, bool tracked, const CpgReaders *readers)
 	load->unpublishable = CPG_NCOUNTERS;
 	load->expiry = 0;
 	cpg_load = load;
+}
+
+/* The number of the load that began last, over or not. */
+uint64
+cpg_deps_last_load(void)
+{
+	return last_load;
 }
 
 /* Leave a load without a result. */

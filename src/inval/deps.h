@@ -38,6 +38,7 @@ typedef struct CpgReaders
 typedef struct CpgLoad
 {
 	struct CpgLoad *outer;
+	uint64		number;			/* loads of this process are numbered */
 	CpgReaders	readers;
 	bool		procedural;		/* called functions of which not all is seen */
 	bool		tracked;		/* collects cells; else TTL only */
@@ -61,6 +62,7 @@ cpg_deps_active(void)
 
 /* deps.c */
 extern void cpg_deps_begin(CpgLoad *load, bool tracked, const CpgReaders *readers);
+extern uint64 cpg_deps_last_load(void);
 extern void cpg_deps_end(CpgLoad *load);
 extern void cpg_deps_drop(CpgLoad *load);
 extern bool cpg_deps_has_cell(const CpgLoad *load, CpgCell cell);

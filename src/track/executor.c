@@ -35,10 +35,19 @@ bool		cpg_track_parallel = false;
 static bool collect_written = false;
 
 /*
- * Plans started by the loads under way.  One that was started before reads by
- * an older snapshot than the load's stamp promises.
+ * Plans started by the loads under way, and which load was the last to begin
+ * before.  A plan older than a load reads by an older snapshot than the load's
+ * stamp promises.
  */
-static List *started = NIL;
+typedef struct StartedPlan
+{
+	const QueryDesc *query;
+	uint64		load;
+} StartedPlan;
+
+static StartedPlan *started = NULL;
+static int	nstarted = 0;
+static int	started_room = 0;
 
 /* Note what permission checks ask to write, from now on or no more. */
 void
@@ -76,15 +85,43 @@ note_writes(PlannedStmt *plan)
 	}
 }
 
+static void
+note_start(const QueryDesc *query)
+{
+	if (started == NULL)
+	{
+		started_room = 16;
+		started = MemoryContextAlloc(TopTransactionContext, started_room * sizeof(StartedPlan));
+	}
+	else if (nstarted == started_room)
+	{
+		started = repalloc_huge(started, 2 * started_room * sizeof(StartedPlan));
+		started_room *= 2;
+	}
+	started[nstarted].query = query;
+	started[nstarted++].load = cpg_deps_last_load();
+}
+
+/* Whether a plan was started since the innermost load began. */
+static bool
+is_of_load(const QueryDesc *query)
+{
+	/* the newest first: an address may be that of a plan that ended before */
+	for (int i = nstarted - 1; i >= 0 && started[i].load >= cpg_load->number; i--)
+	{
+		if (started[i].query == query)
+			return true;
+	}
+	return false;
+}
+
 /* Relations that a plan of a load reads, those it turned out not to need too. */
 static void
 note_reads(QueryDesc *query)
 {
-	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
 	ListCell   *lc;
 
-	started = lappend(started, query);
-	MemoryContextSwitchTo(old);
+	note_start(query);
 	cpg_track_plan(query->plannedstmt);
 	foreach(lc, query->plannedstmt->relationOids)
 		cpg_track_read(lfirst_oid(lc));
@@ -138,7 +175,7 @@ executor_start(QueryDesc *query, int eflags)
 static void
 executor_run(CPG_EXECUTOR_RUN_PARAMETERS)
 {
-	if (cpg_deps_active() && !list_member_ptr(started, queryDesc))
+	if (cpg_deps_active() && !is_of_load(queryDesc))
 		cpg_deps_unpublishable(CPG_COUNT_OLD_PORTAL);
 	if (prev_run)
 		prev_run(CPG_EXECUTOR_RUN_ARGUMENTS);
@@ -168,9 +205,11 @@ check_permissions(CPG_CHECK_PERMS_PARAMETERS)
 void
 cpg_track_loads_over(void)
 {
-	/* its memory goes with the transaction */
-	if (!cpg_deps_active())
-		started = NIL;
+	if (cpg_deps_active() || started == NULL)
+		return;
+	pfree(started);
+	started = NULL;
+	nstarted = 0;
 }
 
 void

@@ -196,6 +196,34 @@ is(run($reader, q{SELECT cache_fetch('outer', $q$SELECT coalesce(cache_get('plai
 	'nor after it invalidated a tag');
 run($loader, 'ROLLBACK');
 
+# A cursor that was opened in an outer load, but before an inner one began,
+# gives the inner one older rows than its stamp promises.
+$node->safe_psql('postgres', q{
+CREATE FUNCTION read_cursor() RETURNS integer LANGUAGE plpgsql AS
+$$DECLARE c refcursor := 'cur'; n integer; BEGIN FETCH c INTO n; RETURN n; END$$;
+CREATE FUNCTION open_cursor(before boolean) RETURNS jsonb LANGUAGE plpgsql AS
+$$DECLARE c refcursor := 'cur'; BEGIN
+	IF before THEN OPEN c FOR SELECT v FROM t WHERE id = 1; END IF;
+	PERFORM pg_advisory_xact_lock(1);
+	RETURN cache_fetch('old', CASE WHEN before THEN 'SELECT read_cursor()' ELSE 'SELECT v FROM t WHERE id = 1' END);
+END$$});
+
+sub cursor_of_outer_load
+{
+	my ($before) = @_;
+
+	fresh();
+	run($reader, 'SELECT pg_advisory_lock(1)');
+	go($loader, "SELECT cache_fetch('outer', 'SELECT open_cursor($before)')");
+	wait_until($node, q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted});
+	run($writer, $update);
+	run($reader, 'SELECT pg_advisory_unlock(1)');
+	my $got = done($loader);
+	return ($got, run($reader, q{SELECT (cache_entry('old')).state}));
+}
+is_deeply([ cursor_of_outer_load('true') ], [ 1, 'absent' ], 'what an inner load reads from an older cursor is not kept');
+is_deeply([ cursor_of_outer_load('false') ], [ 2, 'fresh' ], 'control: without the cursor it is');
+
 check_store($node);
 close_session($loader, $writer, $reader);
 $node->stop;
