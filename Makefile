@@ -2,7 +2,8 @@
 EXTENSION = cachepg
 MODULE_big = cachepg
 DATA = $(wildcard sql/*--*.sql)
-OBJS = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
+# CPG_FAULTS=1: with the instruments of test/faults; see src/fault.h
+OBJS = $(patsubst %.c,%.o,$(filter-out $(if $(CPG_FAULTS),,src/fault.c),$(wildcard src/*.c src/*/*.c)))
 
 REGRESS = $(patsubst sql/%.sql,%,$(filter-out $(DATA),$(sort $(wildcard sql/*.sql))))
 REGRESS_OPTS = --load-extension=cachepg
@@ -14,7 +15,7 @@ ISOLATION_OPTS = --inputdir=test/isolation $(if $(filter 15,$(MAJORVERSION)),,--
 # linker it is a tenth faster. gcc only: others want a linker of their own.
 LTO = $(if $(findstring Free Software,$(shell $(CC) --version 2>/dev/null)),-flto=auto)
 
-PG_CPPFLAGS = -Isrc
+PG_CPPFLAGS = -Isrc $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered $(LTO)
 SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO)
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.

@@ -9,7 +9,7 @@ all install installcheck:
 	@exit 1
 endif
 
-.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap \
+.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults \
 	test-matrix bench lint format clean-build clean-matrix
 
 help:
@@ -20,7 +20,7 @@ help:
 		'' \
 		'These install missing Debian packages and use private servers:' \
 		'make demo            see a slow query served from the cache' \
-		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap: a part)' \
+		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults: a part)' \
 		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
 		'make bench           measure against SELECT 1, a table, Redis, memcached (make bench-NAME: a part)' \
 		'make lint            warnings, style, layers' \
@@ -46,7 +46,7 @@ bench-%:
 test:
 	@scripts/test
 
-test-unit test-regress test-isolation test-pgtap test-tap:
+test-unit test-regress test-isolation test-pgtap test-tap test-faults:
 	@scripts/test $(@:test-%=%)
 
 test-matrix:

@@ -10,6 +10,7 @@
 #include "cachepg.h"
 #include "commands/extension.h"
 #include "compat.h"
+#include "fault.h"
 #include "fmgr.h"
 #include "guc.h"
 #include "inval/inval.h"
@@ -42,6 +43,7 @@ _PG_init(void)
 		return;
 	}
 	cpg_shmem_install();
+	CPG_FAULT_INSTALL();
 	if (IsBinaryUpgrade)
 		return;
 	cpg_inval_install();

@@ -80,11 +80,13 @@
 #endif
 
 /*
- * The table of settings: an array up to 15, then a hash table.  An option made
- * up by SET can be replaced or removed; whether one seen before at a place of
- * the array is still there can be told without looking at it.
+ * The table of settings: an array up to 15, then a hash table, and those that
+ * are not at their defaults in a list.  An option made up by SET can be
+ * replaced or removed; whether one seen before at a place of the array is still
+ * there can be told without looking at it.
  */
 #if PG_VERSION_NUM >= 160000
+#define CPG_OPTIONS_SET_LIST
 #define CPG_OPTIONS(count)		get_guc_variables(count)
 #define CPG_OPTION_STILL(option, name, place)	\
 	(find_option(name, false, true, 0) == (option))

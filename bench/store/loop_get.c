@@ -43,27 +43,31 @@ typedef struct CallState
 } CallState;
 
 /*
- * The cells of an entry with so many dependencies: what names mean in the
- * database, the role, one of TABLES tables, the rest tags of TAGS.
+ * The cells of an entry: what names mean in the database, the role, then tables
+ * of TABLES; the last so many are tags of TAGS instead.
  */
 static void
-fill_cells(CpgCell *cells, int count, uint32 number)
+fill_cells(CpgCell *cells, int count, int tags, uint32 number)
 {
 	for (int i = 0; i < count; i++)
 	{
 		char		tag[LOOP_KEY_LEN];
 
 		loop_key_text(number % TAGS + i * TAGS, tag);
-		cells[i] = i == 0 ? cpg_cell_schema(loop_guard, 1)
-			: i == 1 ? cpg_cell_role(loop_guard, 10)
-			: i == 2 ? cpg_cell_table(loop_guard, 5, 16384 + number % TABLES)
-			: cpg_cell_tag(loop_guard, 1, tag, LOOP_KEY_LEN);
+		if (i >= count - tags)
+			cells[i] = cpg_cell_tag(loop_guard, 1, tag, LOOP_KEY_LEN);
+		else if (i == 0)
+			cells[i] = cpg_cell_schema(loop_guard, 1);
+		else if (i == 1)
+			cells[i] = cpg_cell_role(loop_guard, 10);
+		else
+			cells[i] = cpg_cell_table(loop_guard, 5, 16384 + (number + i * 7) % TABLES);
 	}
 }
 
 /*
- * Store keys 0 .. keys - 1 with values of so many bytes and with so many
- * dependencies; returns how many are there afterwards.
+ * Store keys 0 .. keys - 1 with values of so many bytes and so many dependencies,
+ * some of them tags; returns how many are there afterwards.
  */
 Datum
 loop_fill(PG_FUNCTION_ARGS)
@@ -85,7 +89,7 @@ loop_fill(PG_FUNCTION_ARGS)
 		item.cells = cells;
 		item.ncells = Min(PG_GETARG_INT32(2), CPG_CELLS_MAX);
 		item.stamp = cpg_guard_stamp(loop_guard);
-		fill_cells(cells, item.ncells, i);
+		fill_cells(cells, item.ncells, PG_GETARG_INT32(3), i);
 		loop_key_text(i, name);
 		cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
 		(void) cpg_store_put(loop_store, &key, &item, CPG_PUT_SET, now);

@@ -24,6 +24,7 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "compat.h"
+#include "fault.h"
 #include "fetch/fetch.h"
 #include "inval/deps.h"
 #include "inval/twophase.h"
@@ -214,7 +215,9 @@ publish(Flight *flight)
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
 	flight->expiry = record.item.expiry;
+	CPG_FAULT("fetch-checked");
 	(void) cpg_inval_write(&record);
+	CPG_FAULT("fetch-published");
 	return MAY_PUBLISH;
 }
 
@@ -268,8 +271,13 @@ run_loader(Flight *flight)
 	{
 		cpg_context_enter(&flight->context);
 		flight->runs_as = GetUserId();
+		CPG_FAULT("fetch-begun");
 		flight->stamp = cpg_guard_stamp(cpg_guard);
+		CPG_FAULT("fetch-stamped");
 		cpg_loader_run(query, &args, &flight->loaded);
+		CPG_FAULT("fetch-loaded");
+		if (CPG_SKIP("stamp-order"))
+			flight->stamp = cpg_guard_stamp(cpg_guard);
 		cpg_context_leave(&flight->context);
 	}
 	PG_CATCH();

@@ -85,7 +85,7 @@ typedef struct CpgContext
 extern void cpg_context_prepare(CpgContext *context, const CpgNamespace *ns, bool registered);
 extern void cpg_context_enter(CpgContext *context);
 extern void cpg_context_leave(const CpgContext *context);
-extern void cpg_context_explain(const CpgContext *context, MemoryContext memory) pg_attribute_noreturn();
+extern void cpg_context_explain(const CpgContext *context, MemoryContext memory);
 
 /* loader.c */
 typedef struct CpgLoaded

@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "fault.h"
 #include "guard/guard.h"
 #include "port/pg_bitutils.h"
 
@@ -122,12 +123,16 @@ static uint64
 advance(CpgSharedGuard *guard, CpgCell cell, uint64 number, uint64 less)
 {
 	uint64		old = cpg_guard_read(guard, cell);
+	uint64		last;
 	uint64		new;
 
 	do
 	{
 		Assert(old >= less);
-		new = ((old - less) & ~CPG_GUARD_LAST_MASK) | Max(old & CPG_GUARD_LAST_MASK, number);
+		last = old & CPG_GUARD_LAST_MASK;
+		if (last < number || CPG_SKIP("maximum"))
+			last = number;
+		new = ((old - less) & ~CPG_GUARD_LAST_MASK) | last;
 	} while (!pg_atomic_compare_exchange_u64(&guard->cell[cell], &old, new));
 	return old;
 }

@@ -161,6 +161,17 @@ cpg_guard_pending(CpgSharedGuard *guard, CpgCell cell)
 	return cpg_guard_read(guard, cell) >= CPG_GUARD_PENDING;
 }
 
+/*
+ * Whether a cell was somebody else's too between our raise and our lower, which
+ * returned what it was before each.
+ */
+static inline bool
+cpg_guard_contended(uint64 before_raise, uint64 before_lower)
+{
+	return before_raise >= CPG_GUARD_PENDING ||
+		before_lower != before_raise + CPG_GUARD_PENDING;
+}
+
 /* Whether what was made at stamp has not been invalidated through a cell since. */
 static inline bool
 cpg_guard_valid(CpgSharedGuard *guard, CpgCell cell, uint64 stamp)

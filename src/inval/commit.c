@@ -26,13 +26,18 @@
  *	                                   visible, lowers k: left invalid
  *
  * Which of them committed last is not known here, so neither is published.
+ * The same holds for the other cells that the value depends on, its tags, its
+ * namespace and its database: one that was bumped since our PRE_COMMIT may have
+ * been so by a transaction that became visible after this one.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "access/twophase.h"
 #include "access/xact.h"
 #include "clock.h"
+#include "fault.h"
 #include "guard/guard.h"
 #include "inval/inval_internal.h"
 #include "shmem.h"
@@ -48,7 +53,9 @@ typedef struct Fence
 
 static Fence *fences = NULL;
 static int	nfences = 0;
+static uint64 fenced_at = 0;	/* stamp when they were up */
 static bool fenced = false;		/* between PRE_COMMIT and the end */
+static bool preparing = false;	/* between PRE_PREPARE and the end */
 
 /* From a cell to its fence. */
 typedef struct FencedCell
@@ -68,6 +75,8 @@ typedef struct FencedCell
 #define SH_DEFINE
 #define SH_DECLARE
 #include "lib/simplehash.h"
+
+static fenced_cells_hash *fence_of = NULL;
 
 /* Whether fences are up, so that a new operation has to raise its own. */
 bool
@@ -98,11 +107,10 @@ cell_of(const CpgPending *op)
 static int
 assign_fences(void)
 {
-	MemoryContext old = MemoryContextSwitchTo(cpg_pending_context());
-	fenced_cells_hash *table = fenced_cells_create(CurrentMemoryContext, cpg_pending.count, NULL);
 	int			count = 0;
 
-	fences = MemoryContextAllocHuge(CurrentMemoryContext, cpg_pending.count * sizeof(Fence));
+	fence_of = fenced_cells_create(cpg_pending_context(), cpg_pending.count, NULL);
+	fences = MemoryContextAllocHuge(cpg_pending_context(), cpg_pending.count * sizeof(Fence));
 	for (int i = 0; i < cpg_pending.count; i++)
 	{
 		CpgPending *op = &cpg_pending.op[i];
@@ -111,7 +119,7 @@ assign_fences(void)
 
 		if (!is_of_cell(op) && !is_of_key(op))
 			continue;
-		at = fenced_cells_insert(table, cell_of(op), &found);
+		at = fenced_cells_insert(fence_of, cell_of(op), &found);
 		if (!found)
 		{
 			at->fence = count;
@@ -119,18 +127,25 @@ assign_fences(void)
 		}
 		op->fence = at->fence;
 	}
-	fenced_cells_destroy(table);
-	MemoryContextSwitchTo(old);
 	return count;
+}
+
+static void
+raise_fence(Fence *fence)
+{
+	if (CPG_SKIP("precommit-fence"))
+		fence->before = cpg_guard_read(cpg_guard, fence->cell);
+	else
+		fence->before = cpg_guard_raise(cpg_guard, fence->cell);
 }
 
 /* Raise the first so many fences.  Nothing in here fails. */
 static void
 raise_fences(int count)
 {
-	fenced = true;
 	for (nfences = 0; nfences < count; nfences++)
-		fences[nfences].before = cpg_guard_raise(cpg_guard, fences[nfences].cell);
+		raise_fence(&fences[nfences]);
+	fenced_at = cpg_guard_stamp(cpg_guard);
 }
 
 /* The cells that this transaction has to fence, in memory of its own. */
@@ -160,28 +175,64 @@ cpg_commit_raise_cells(const CpgCell *cells, int count, bool roles)
 }
 
 /*
+ * A prepared transaction has no COMMIT callback in which to make something
+ * stale or give it a new expiry: it invalidates instead.
+ */
+static void
+harden(CpgPending *op)
+{
+	if (op->kind == CPG_PENDING_SOFT)
+		op->kind = CPG_PENDING_CELL;
+	else if (op->kind == CPG_PENDING_STALE || op->kind == CPG_PENDING_TOUCH)
+		op->kind = CPG_PENDING_KILL;
+}
+
+/*
  * Raise a fence for an operation that another extension's callback adds after
- * our PRE_COMMIT.
+ * our PRE_COMMIT or PRE_PREPARE.  May fail, before the fence is up.
  */
 void
 cpg_commit_fence_late(CpgPending *op)
 {
+	FencedCell *at;
+	bool		found;
+
+	if (preparing)
+		harden(op);
 	if (!is_of_cell(op) && !is_of_key(op))
 		return;
-	if (fences == NULL)
-		fences = MemoryContextAlloc(cpg_pending_context(), sizeof(Fence));
-	else
+	if (preparing)
+	{
 		fences = repalloc_huge(fences, (nfences + 1) * sizeof(Fence));
-	fences[nfences].cell = cell_of(op);
-	fences[nfences].before = cpg_guard_raise(cpg_guard, fences[nfences].cell);
-	op->fence = nfences++;
+		fences[nfences].cell = cell_of(op);
+		if (cpg_twophase_add(cell_of(op)))
+			raise_fence(&fences[nfences++]);
+		return;
+	}
+	if (fence_of == NULL)
+	{
+		fence_of = fenced_cells_create(cpg_pending_context(), 4, NULL);
+		fences = MemoryContextAlloc(cpg_pending_context(), sizeof(Fence));
+		fenced_at = cpg_guard_stamp(cpg_guard);
+	}
+	fences = repalloc_huge(fences, (nfences + 1) * sizeof(Fence));
+	at = fenced_cells_insert(fence_of, cell_of(op), &found);
+	if (!found)
+	{
+		at->fence = nfences;
+		fences[nfences].cell = at->cell;
+		raise_fence(&fences[nfences++]);
+	}
+	op->fence = at->fence;
 }
 
 /* Whether the cell of a lowered fence was somebody else's too since it went up. */
 static bool
 was_contended(const Fence *fence, uint64 at_end)
 {
-	return fence->before >= CPG_GUARD_PENDING || at_end != fence->before + CPG_GUARD_PENDING;
+	if (CPG_SKIP("contention-check"))
+		return false;
+	return cpg_guard_contended(fence->before, at_end);
 }
 
 static void
@@ -190,10 +241,14 @@ lower_fences(uint64 number)
 	while (nfences > 0)
 	{
 		Fence	   *fence = &fences[nfences - 1];
-		uint64		at_end = cpg_guard_lower(cpg_guard, fence->cell, number);
+		uint64		at_end;
 
+		if (CPG_SKIP("precommit-fence"))
+			(void) cpg_guard_raise(cpg_guard, fence->cell);
+		at_end = cpg_guard_lower(cpg_guard, fence->cell, number);
 		fence->contended = was_contended(fence, at_end);
 		nfences--;
+		CPG_FAULT_WAIT("fence-lowered");
 	}
 }
 
@@ -222,7 +277,7 @@ mark_dead(int64 now)
 		CpgPending *op = &cpg_pending.op[i];
 		CpgKey		key = op->key;
 
-		if (!is_of_key(op))
+		if (!is_of_key(op) || CPG_SKIP("mark-dead"))
 			continue;
 		if (op->kind == CPG_PENDING_PUT)
 		{
@@ -244,7 +299,40 @@ is_final(const CpgPending *op, int index)
 	return own.state == CPG_OVERLAY_VALUE && own.op == &cpg_pending.op[index];
 }
 
-/* Publish a set with the number of this commit, unless its key is contended. */
+/*
+ * Whether nobody but this transaction held or bumped a cell since our fences
+ * went up.  Who does so from now on draws a number above ours.
+ */
+static bool
+is_ours(CpgCell cell, uint64 number)
+{
+	FencedCell *at = fenced_cells_lookup(fence_of, cell);
+
+	if (CPG_SKIP("contention-check"))
+		return true;
+	if (at != NULL)
+		return !fences[at->fence].contended && cpg_guard_valid(cpg_guard, cell, number);
+	return cpg_guard_valid(cpg_guard, cell, fenced_at);
+}
+
+/* Whether nobody else had a part in what a set depends on. */
+static bool
+is_undisputed(const CpgPending *op, uint64 number)
+{
+	uint16		ns = op->key.ns;
+
+	if (!is_ours(cell_of(op), number) || !is_ours(cpg_cell_namespace(ns), number) ||
+		!is_ours(cpg_cell_database(cpg_guard, *cpg_guard_database(cpg_guard, ns)), number))
+		return false;
+	for (int i = 0; i < op->item->ncells; i++)
+	{
+		if (!is_ours(op->item->cells[i], number))
+			return false;
+	}
+	return true;
+}
+
+/* Publish a set with the number of this commit, unless others dispute it. */
 static void
 publish(CpgPending *op, int index, uint64 number, int64 now)
 {
@@ -252,7 +340,7 @@ publish(CpgPending *op, int index, uint64 number, int64 now)
 
 	if (op->refused || !is_final(op, index))
 		return;
-	if (!fences[op->fence].contended)
+	if (is_undisputed(op, number))
 	{
 		op->item->stamp = number;
 		result = cpg_store_put(cpg_store, &op->key, op->item, op->mode, now);
@@ -293,8 +381,9 @@ static void
 forget(void)
 {
 	fences = NULL;
+	fence_of = NULL;
 	nfences = 0;
-	fenced = false;
+	fenced = preparing = false;
 	cpg_pending_reset();
 }
 
@@ -304,16 +393,22 @@ finish(void)
 	int64		now = cpg_clock_now();
 	uint64		number;
 
+	CPG_FAULT_WAIT("commit-visible");
 	mark_dead(now);
+	CPG_FAULT_WAIT("commit-marked");
 	number = cpg_guard_draw(cpg_guard);
+	CPG_FAULT_WAIT("commit-drawn");
 	lower_fences(number);
+	CPG_FAULT_WAIT("commit-lowered");
 	apply(number, now);
+	CPG_FAULT_WAIT("commit-applied");
 	forget();
 }
 
 static void
 give_up(void)
 {
+	CPG_FAULT_WAIT("abort-begun");
 	if (nfences > 0)
 		lower_fences(cpg_guard_draw(cpg_guard));
 	cpg_twophase_release();
@@ -325,31 +420,78 @@ static void
 finish_prepare(void)
 {
 	mark_dead(cpg_clock_now());
+	CPG_FAULT_WAIT("prepare-marked");
 	cpg_twophase_hand_over();
+	CPG_FAULT_WAIT("prepare-handed-over");
 	forget();
+}
+
+static void
+start_commit(void)
+{
+	CPG_FAULT("precommit-begun");
+	fenced = true;
+	if (cpg_pending.count > 0)
+	{
+		int			count = assign_fences();
+
+		CPG_FAULT("precommit-assigned");
+		raise_fences(count);
+	}
+	CPG_FAULT("precommit-fenced");
+}
+
+/*
+ * Every transaction that is prepared has a slot, also one without operations:
+ * so it is told from one of before a restart.
+ */
+static void
+start_prepare(void)
+{
+	CPG_FAULT("preprepare-begun");
+	if (CPG_SKIP("twophase-slots"))
+	{
+		start_commit();
+		return;
+	}
+	/* PREPARE will say so itself */
+	if (max_prepared_xacts == 0)
+		return;
+	cpg_commit_watch();
+	fenced = preparing = true;
+	for (int i = 0; i < cpg_pending.count; i++)
+		harden(&cpg_pending.op[i]);
+	cpg_twophase_prepare();
+	CPG_FAULT("preprepare-fenced");
 }
 
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (cpg_pending.count == 0)
-		return;
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			raise_fences(assign_fences());
+			start_commit();
 			break;
 		case XACT_EVENT_COMMIT:
-			finish();
+			if (cpg_pending.count > 0)
+				finish();
+			fenced = false;
 			break;
 		case XACT_EVENT_ABORT:
-			give_up();
+			if (cpg_pending.count > 0 || preparing)
+				give_up();
+			fenced = preparing = false;
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			cpg_twophase_prepare();
+			start_prepare();
 			break;
 		case XACT_EVENT_PREPARE:
-			finish_prepare();
+			if (preparing)
+				finish_prepare();
+			else if (cpg_pending.count > 0)
+				finish();
+			fenced = false;
 			break;
 		case XACT_EVENT_PARALLEL_PRE_COMMIT:
 		case XACT_EVENT_PARALLEL_COMMIT:
@@ -361,7 +503,8 @@ at_transaction_end(XactEvent event, void *arg)
 static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
 {
-	if (cpg_pending.count == 0)
+	/* not the count: an error may have left a mark without an operation */
+	if (cpg_pending.op == NULL)
 		return;
 	if (event == SUBXACT_EVENT_COMMIT_SUB)
 		cpg_pending_commit_sub(GetCurrentTransactionNestLevel());

@@ -13,6 +13,7 @@
  */
 #include "postgres.h"
 
+#include "fault.h"
 #include "inval/deps.h"
 #include "miscadmin.h"
 #include "shmem.h"
@@ -97,7 +98,7 @@ void
 cpg_deps_end(CpgLoad *load)
 {
 	cpg_load = load->outer;
-	if (cpg_load != NULL)
+	if (cpg_load != NULL && !CPG_SKIP("nested-inheritance"))
 		hand_over(load, cpg_load);
 }
 
@@ -166,7 +167,7 @@ cpg_deps_read(const CpgKey *key, const CpgRead *read, const CpgValue *value, int
 {
 	CpgLoad    *load = cpg_load;
 
-	if (load == NULL)
+	if (load == NULL || CPG_SKIP("nested-inheritance"))
 		return;
 	add_cell(load, cpg_cell_key(cpg_guard, key->hash));
 	add_cell(load, cpg_cell_namespace(key->ns));

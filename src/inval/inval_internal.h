@@ -99,6 +99,7 @@ extern void cpg_commit_raise_cells(const CpgCell *cells, int count, bool roles);
 
 /* twophase.c */
 extern void cpg_twophase_prepare(void);
+extern bool cpg_twophase_add(CpgCell cell);
 extern void cpg_twophase_hand_over(void);
 extern void cpg_twophase_release(void);
 

@@ -71,6 +71,7 @@ read_own(const CpgKey *key, int64 now, bool with_datum, CpgValue *value, CpgRead
 			return false;
 		case CPG_OVERLAY_GONE:
 			*read = miss(CPG_COUNT_OWN_WRITES);
+			cpg_deps_own_write();
 			return true;
 		case CPG_OVERLAY_VALUE:
 			if (own.op->item->expiry <= now)
@@ -128,7 +129,10 @@ read_carefully(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, 
 
 		read = must_bypass(ns, &why) ? miss(why) : read_shared(key, now, with_datum, value);
 		if (read.hit && cpg_overlay_hides(value->cells, value->ncells))
+		{
 			read = miss(CPG_COUNT_OWN_WRITES);
+			cpg_deps_own_write();
+		}
 		if (read.hit && expiry != 0)
 			value->expiry = expiry;
 		cpg_deps_read(key, &read, value, now);

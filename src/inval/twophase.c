@@ -25,6 +25,7 @@
 
 #include "access/xact.h"
 #include "clock.h"
+#include "fault.h"
 #include "executor/spi.h"
 #include "inval/inval_internal.h"
 #include "inval/twophase.h"
@@ -35,6 +36,7 @@
 
 #define CELLS_PER_SLOT		64
 #define ROLES_PER_SLOT		16	/* beyond, it has all role cells */
+#define LATE_CELLS			8	/* kept free for cpg_twophase_add */
 #define RECHECK_INTERVAL	1000	/* ms */
 
 typedef struct Slot
@@ -133,7 +135,7 @@ fill_slot(Slot *slot, const CpgCell *cells, int count)
 	{
 		if (is_role_cell(cells[i]) && slot->roles)
 			continue;
-		if (slot->ncells == CELLS_PER_SLOT)
+		if (slot->ncells == CELLS_PER_SLOT - LATE_CELLS)
 			return false;
 		slot->cell[slot->ncells++] = cells[i];
 	}
@@ -152,6 +154,7 @@ cpg_twophase_prepare(void)
 	int			database;
 
 	mine = reserve(GetTopTransactionId());
+	CPG_FAULT("preprepare-reserved");
 	cells = cpg_commit_cells(&count);
 	if (!fill_slot(mine, cells, count))
 	{
@@ -163,6 +166,39 @@ cpg_twophase_prepare(void)
 			mine->cell[mine->ncells++] = cpg_cell_database(cpg_guard, (uint16) database);
 	}
 	cpg_commit_raise_cells(mine->cell, mine->ncells, mine->roles);
+}
+
+static bool
+has_cell(const Slot *slot, CpgCell cell)
+{
+	for (int i = 0; i < slot->ncells; i++)
+	{
+		if (slot->cell[i] == cell)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * After PRE_PREPARE: one more cell for the slot.  True if its fence has to be
+ * raised, false if it is covered already; raises an error if the slot is full.
+ */
+bool
+cpg_twophase_add(CpgCell cell)
+{
+	int			database = cpg_registry_database();
+
+	if (is_role_cell(cell) ? mine->roles
+		: database >= 0 && has_cell(mine, cpg_cell_database(cpg_guard, (uint16) database)))
+		return false;
+	if (has_cell(mine, cell))
+		return false;
+	if (mine->ncells == CELLS_PER_SLOT)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many cache invalidations while a transaction is being prepared")));
+	mine->cell[mine->ncells++] = cell;
+	return true;
 }
 
 /* The transaction aborts instead of being prepared. */
@@ -215,6 +251,7 @@ cpg_twophase_resolve(void)
 
 		if (xid == InvalidTransactionId || !slot->prepared || TransactionIdIsInProgress(xid))
 			continue;
+		CPG_FAULT("resolve-found");
 		LWLockAcquire(&cpg_twophase->lock.lock, LW_EXCLUSIVE);
 		if (slot->xid == xid && slot->prepared)
 		{

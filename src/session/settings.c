@@ -4,8 +4,8 @@
  *	  Application-defined settings: their part in identities, and how they
  *	  are hidden from registered loaders.  See settings.h.
  *
- * Which ones there are is remembered and found out again when their number has
- * changed.  One that a library defined stays for the life of the process; one
+ * Which ones there are is remembered and found out again when others may have
+ * come.  One that a library defined stays for the life of the process; one
  * that was made up by SET may be replaced by a library that is loaded later, so
  * that it is never looked at before it has been seen to be still there.
  *
@@ -32,7 +32,7 @@ typedef struct Setting
 static MemoryContext context = NULL;
 static Setting *settings = NULL;
 static int	nsettings = 0;
-static int	noptions = 0;		/* of all kinds, when they were listed */
+static int	room = 0;
 
 /* Whether sessions can differ in an option. */
 static bool
@@ -43,32 +43,127 @@ may_differ(const struct config_generic *option)
 }
 
 static void
+forget(void)
+{
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "cachepg settings",
+										ALLOCSET_SMALL_SIZES);
+	nsettings = 0;
+	room = 0;
+	settings = NULL;
+	MemoryContextReset(context);
+}
+
+/* Remember an option if it is an application-defined one. */
+static void
+consider(struct config_generic *option, int place)
+{
+	Setting    *setting;
+
+	if (strchr(option->name, '.') == NULL || !may_differ(option) ||
+		pg_strncasecmp(option->name, "cachepg.", 8) == 0)
+		return;
+	if (settings == NULL)
+	{
+		room = 8;
+		settings = MemoryContextAlloc(context, room * sizeof(Setting));
+	}
+	else if (nsettings == room)
+	{
+		settings = repalloc(settings, room * 2 * sizeof(Setting));
+		room *= 2;
+	}
+	setting = &settings[nsettings];
+	setting->option = option;
+	setting->place = place;
+	setting->made_up = (option->flags & GUC_CUSTOM_PLACEHOLDER) != 0;
+	setting->name = MemoryContextStrdup(context, option->name);
+	nsettings++;
+}
+
+#ifdef CPG_OPTIONS_SET_LIST
+
+/*
+ * Options that are set are in a ring, at the end of which one is put when it
+ * gets its first value: as long as the last one is the same none came in.  Its
+ * head is private to PostgreSQL; it is the one node that is in no option.
+ */
+static dlist_node *head = NULL;
+static dlist_node *last = NULL;
+
+static bool
+is_in_option(dlist_node *node, struct config_generic **options, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (node == &options[i]->nondef_link)
+			return true;
+	}
+	return false;
+}
+
+static void
+find_head(void)
+{
+	int			count;
+	struct config_generic **options = CPG_OPTIONS(&count);
+	dlist_node *node = NULL;
+
+	for (int i = 0; i < count && node == NULL; i++)
+	{
+		if (options[i]->source != PGC_S_DEFAULT)
+			node = &options[i]->nondef_link;
+	}
+	/* some are always set, for example by initdb */
+	if (node == NULL)
+		elog(ERROR, "no setting is set");
+	while (is_in_option(node, options, count))
+		node = node->next;
+	head = node;
+}
+
+static inline bool
+is_outdated(void)
+{
+	return head == NULL || head->prev != last;
+}
+
+static void
+find_settings(void)
+{
+	forget();
+	if (head == NULL)
+		find_head();
+	last = NULL;
+	for (dlist_node *node = head->next; node != head; node = node->next)
+		consider(dlist_container(struct config_generic, nondef_link, node), 0);
+	last = head->prev;
+}
+
+#else
+
+static int	noptions = 0;		/* when they were listed */
+
+static inline bool
+is_outdated(void)
+{
+	return GetNumConfigOptions() != noptions;
+}
+
+static void
 find_settings(void)
 {
 	int			count;
 	struct config_generic **options = CPG_OPTIONS(&count);
 
-	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "cachepg settings",
-										ALLOCSET_SMALL_SIZES);
-	nsettings = 0;
-	MemoryContextReset(context);
-	settings = MemoryContextAlloc(context, count * sizeof(Setting));
+	forget();
+	noptions = 0;
 	for (int i = 0; i < count; i++)
-	{
-		Setting    *setting = &settings[nsettings];
-
-		if (strchr(options[i]->name, '.') == NULL || !may_differ(options[i]) ||
-			pg_strncasecmp(options[i]->name, "cachepg.", 8) == 0)
-			continue;
-		setting->option = options[i];
-		setting->place = i;
-		setting->made_up = (options[i]->flags & GUC_CUSTOM_PLACEHOLDER) != 0;
-		setting->name = MemoryContextStrdup(context, options[i]->name);
-		nsettings++;
-	}
+		consider(options[i], i);
 	noptions = count;
 }
+
+#endif
 
 /* The text of an option of kind string, "" for none. */
 static const char *
@@ -116,7 +211,7 @@ next_set(int *at, bool *restarted)
 static inline void
 ensure_listed(void)
 {
-	if (unlikely(GetNumConfigOptions() != noptions))
+	if (unlikely(is_outdated()))
 		find_settings();
 }
 

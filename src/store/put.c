@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "core/frequency.h"
+#include "fault.h"
 #include "store/store_internal.h"
 
 #define ROUND_EVICTIONS		64
@@ -273,8 +274,10 @@ put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	 * under the lock: an invalidation that is announced after this marks what
 	 * is written now
 	 */
-	if (!cpg_guard_valid(store->guard, cpg_cell_key(store->guard, key->hash), item->stamp))
+	if (!cpg_guard_valid(store->guard, cpg_cell_key(store->guard, key->hash), item->stamp) &&
+		!CPG_SKIP("put-key-check"))
 		return CPG_PUT_OUTDATED;
+	CPG_FAULT_WAIT("put-checked");
 	if (!allowed(store, part, cpg_index_find_locked(store, part, key), item, mode, now))
 		return CPG_PUT_REFUSED;
 

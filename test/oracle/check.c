@@ -54,7 +54,7 @@ check_violation(Violation what, const Way *way, int key, const char *by,
 			   violation_names[what], way->name, key, by, wanted, got);
 		fflush(stdout);
 	}
-	if (options.first)
+	if (options.first && what == VIOLATION_STALE)
 		atomic_store(&stopping, true);
 }
 

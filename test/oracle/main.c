@@ -4,7 +4,7 @@
  *	  An oracle for the cache under load.
  *
  *	  oracle [-w CONNECTION] [-t SECONDS] [-r READERS] [-u WRITERS] [-c RATE]
- *			 [-i INTERVAL] [-s SEED] [-d MILLISECONDS] [-q] [-1]
+ *			 [-i INTERVAL] [-s SEED] [-d] [-x MECHANISM] [-q] [-1]
  *
  * Writers raise versions of rows, in all ways of which the cache learns;
  * readers read them through the cache and know what they must not get: see
@@ -12,10 +12,12 @@
  *
  *	-c  commits per second, all writers together (300)
  *	-i  seconds between lines of output (1)
- *	-d  in a build with faults: random delays, up to so long, between the steps
- *		of fills and commits
+ *	-d  random delays between the steps of fills and commits
+ *	-x  switch a mechanism off (a name of CPG_SKIP), for a negative control
  *	-q  quietly: no cancels, terminations, DDL, clearing
- *	-1  end at the first violation
+ *	-1  end at the first stale read
+ *
+ * -d and -x need a build with faults and the functions of test/faults.
  *
  * Exit status: 0 nothing was found, 1 violations, 2 it could not be run.
  *
@@ -53,7 +55,7 @@ read_options(int argc, char **argv)
 {
 	int			c;
 
-	while ((c = getopt(argc, argv, "w:t:r:u:c:i:s:d:q1")) != -1)
+	while ((c = getopt(argc, argv, "w:t:r:u:c:i:s:dx:q1")) != -1)
 	{
 		switch (c)
 		{
@@ -79,7 +81,10 @@ read_options(int argc, char **argv)
 				options.seed = (uint64_t) atoll(optarg);
 				break;
 			case 'd':
-				options.delay = atoi(optarg);
+				options.delays = true;
+				break;
+			case 'x':
+				options.skip = optarg;
 				break;
 			case 'q':
 				options.calm = true;
@@ -103,6 +108,32 @@ start(void *(*body) (void *))
 	if (pthread_create(&threads[nthreads], NULL, body, &clients[nthreads]) != 0)
 		fail("could not start a thread");
 	nthreads++;
+}
+
+static void
+arm(Client *control, const char *point, const char *action)
+{
+	char		sql[200];
+
+	snprintf(sql, sizeof(sql), "SELECT cachepg_fault_arm('%s', '%s')", point, action);
+	if (!client_run(control, sql))
+		fail("could not arm %s: %s", point, PQerrorMessage(control->conn));
+}
+
+/* Widen the windows in which something could go wrong, and let it. */
+static void
+arm_faults(Client *control)
+{
+	static const char *const points[] = {
+		"fetch-loaded", "fetch-checked", "precommit-fenced", "commit-visible", "commit-marked",
+		"commit-drawn", "fence-lowered", "commit-lowered", "commit-applied", "prepare-handed-over",
+		"resolve-found"
+	};
+
+	for (size_t i = 0; options.delays && i < sizeof(points) / sizeof(points[0]); i++)
+		arm(control, points[i], "delay");
+	if (options.skip != NULL)
+		arm(control, options.skip, "skip");
 }
 
 static void
@@ -163,9 +194,11 @@ watch(Client *control, double began)
 
 	while (!atomic_load(&stopping) && client_now() - began < options.seconds)
 	{
+		double		next = client_now() + options.interval;
 		Counters	now;
 
-		client_pause(options.interval);
+		while (!atomic_load(&stopping) && client_now() < next)
+			client_pause(0.05);
 		now = read_counters(control);
 		printf("%4.0f s: reads %" PRId64 ", hits %.1f %%, commits %" PRId64 ", stale %" PRId64
 			   ", poison %" PRId64 ", other %" PRId64 ", errors %" PRId64 "\n",
@@ -251,6 +284,7 @@ main(int argc, char **argv)
 	client_init(&control, 100);
 	client_connect(&control);
 	before = read_counters(&control);
+	arm_faults(&control);
 	began = client_now();
 	start_threads();
 	watch(&control, began);

@@ -78,9 +78,10 @@ typedef struct Options
 	int			writers;
 	int			rate;			/* commits per second, all writers together */
 	int			interval;		/* seconds between lines of output */
-	int			delay;			/* largest delay at fault points, ms */
+	bool		delays;			/* at fault points */
+	const char *skip;			/* mechanism that is switched off, or NULL */
 	bool		calm;			/* no cancels, terminations, DDL, clearing */
-	bool		first;			/* end at the first violation */
+	bool		first;			/* end at the first stale read */
 	uint64_t	seed;
 } Options;
 

@@ -1,0 +1,113 @@
+# Of transactions that write the same key, the one that commits last decides,
+# or nobody: a value that a later commit should have removed is never left.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use CachePg;
+use Races;
+
+my $node = race_cluster('writers');
+my $first = session($node);
+my $second = session($node);
+my $reader = session($node);
+my $get = q{SELECT cache_get('k')};
+my $set = q{SELECT cache_set('k', 1, tags => '{x}')};
+
+# The first session's commit is visible, but stands at a point of its callback
+# while the second one commits altogether.
+sub overtaken
+{
+	my ($sql, $point) = @_;
+
+	run($reader, q{SELECT cache_clear()});
+	stops($first, $set, $point);
+	run($second, $sql);
+	resume($first, $point);
+	return run($reader, $get);
+}
+
+my %later = (
+	set => q{SELECT cache_set('k', 2)},
+	key => q{SELECT cache_invalidate('k')},
+	tag => q{SELECT cache_invalidate_tag('x')},
+	namespace => q{SELECT cache_clear()});
+
+# Scenario 12, and an invalidation in place of the second set.
+for my $what (sort keys %later)
+{
+	for my $point (qw(commit-visible commit-marked commit-drawn fence-lowered commit-lowered commit-applied))
+	{
+		my $got = overtaken($later{$what}, $point);
+
+		like($got, $what eq 'set' ? qr/^2?$/ : qr/^$/, "a set at $point, overtaken by another commit ($what)");
+	}
+	is(without($node, 'contention-check', sub { overtaken($later{$what}, 'commit-visible') }),
+		1, "control: $what, without the check of contention the first value is left");
+}
+
+# After all sets are lowered only the check of the key in the put is left.
+is(without($node, 'contention-check', sub {
+		without($node, 'put-key-check', sub { overtaken($later{set}, 'commit-lowered') }) }),
+	1, 'control: without that the slower set replaces the faster one');
+
+# The other way round: an invalidation stands in its callback while a set
+# commits.
+for my $point (qw(commit-visible commit-drawn fence-lowered))
+{
+	run($reader, q{SELECT cache_clear()});
+	stops($first, $later{tag}, $point);
+	run($second, $set);
+	resume($first, $point);
+	like(run($reader, $get), qr/^1?$/, "a set while the invalidation of its tag stands at $point");
+}
+
+# Who is alone keeps what it set, also after invalidating it first.
+run($reader, q{SELECT cache_clear()});
+run($first, qq{BEGIN; SELECT cache_invalidate_tag('x'); SELECT cache_clear(); $set; COMMIT});
+is(run($reader, $get), 1, 'an undisputed set after own invalidations is kept');
+run($first, qq{BEGIN; $set; SELECT cache_invalidate_tag('x'); COMMIT});
+is(run($reader, $get), '', 'a set before an own invalidation is not');
+
+# The maximum: a slower committer with the smaller number must not hide the
+# larger one of a faster committer.
+my $sum = q{SELECT cache_fetch('s', 'SELECT sum(v) FROM t')};
+
+sub slower_committer
+{
+	run($reader, 'TRUNCATE t; INSERT INTO t VALUES (1, 1), (2, 1)');
+	stops($first, 'UPDATE t SET v = 10 WHERE id = 1', 'commit-drawn');
+	# sees the first and not the second commit
+	stops($reader, $sum, 'fetch-loaded');
+	run($second, 'UPDATE t SET v = 10 WHERE id = 2');
+	my $loaded = resume($reader, 'fetch-loaded');
+	resume($first, 'commit-drawn');
+	return ($loaded, run($reader, $sum));
+}
+is_deeply([ slower_committer() ], [ 11, 20 ], 'the larger of two numbers counts');
+is_deeply([ without($node, 'maximum', \&slower_committer) ], [ 11, 11 ], 'control: the later of them does not do');
+
+# What another extension's callback adds after our PRE_COMMIT, in a transaction
+# that has done something else and in one that has not.
+$node->safe_psql('postgres', q{CREATE FUNCTION cachepg_fault_late() RETURNS void LANGUAGE sql AS
+	$$SELECT cache_delete('k'), cache_invalidate_tag('y'), cache_set('late', 1)$$});
+for my $sql (q{SELECT 1}, q{SELECT cache_set('other', 1)}, q{SELECT cache_delete('k')}, q{SELECT cache_touch('k', '1 hour')})
+{
+	disarm($node, 'late-write');
+	run($reader, "$set; SELECT cache_set('tagged', 1, tags => '{y}'), cache_delete('late')");
+	arm($node, 'late-write', 'skip', $second);
+	stops($second, $sql, 'commit-visible');
+	is(run($reader, "$get; SELECT cache_get('tagged')"), "\n", "late writes are fenced ($sql)");
+	resume($second, 'commit-visible');
+	is(run($reader, "$get; SELECT cache_get('tagged'); SELECT cache_get('late')"), "\n\n1", "and applied ($sql)");
+	run($reader, $set);
+	is(run($reader, $get), 1, "and their fences are down ($sql)");
+}
+disarm($node, 'late-write');
+
+check_store($node);
+close_session($first, $second, $reader);
+$node->stop;
+done_testing();
