@@ -45,12 +45,12 @@
  */
 #include "postgres.h"
 
-#include "access/twophase.h"
 #include "access/xact.h"
 #include "clock.h"
 #include "fault.h"
 #include "guard/guard.h"
 #include "inval/inval_internal.h"
+#include "inval/twophase.h"
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -346,7 +346,10 @@ is_undisputed(const CpgPending *op, uint64 number)
 	return true;
 }
 
-/* Publish a set with the number of this commit, unless others dispute it. */
+/*
+ * Publish a set with the number of this commit, unless others dispute it, or a
+ * prepared transaction that has no fence could invalidate it later.
+ */
 static void
 publish(CpgPending *op, int index, uint64 number, int64 now)
 {
@@ -354,7 +357,7 @@ publish(CpgPending *op, int index, uint64 number, int64 now)
 
 	if (op->refused || !is_final(op, index))
 		return;
-	if (is_undisputed(op, number))
+	if (is_undisputed(op, number) && (max_prepared_xacts == 0 || cpg_twophase_settled))
 	{
 		op->item->stamp = number;
 		result = cpg_store_put(cpg_store, &op->key, op->item, op->mode, now);

@@ -52,13 +52,8 @@ put(const CpgWrite *record)
 		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
 		return CPG_PUT_TOO_LARGE;
 	}
-	/* a prepared transaction that has no fence could invalidate it later */
-	if (cpg_twophase_unsettled())
-	{
-		cpg_stats_put(record->ns->number, CPG_PUT_OUTDATED);
-		cpg_pending_key(CPG_PENDING_KILL, &record->key, 0);
-		return CPG_PUT_OUTDATED;
-	}
+	/* the commit has to know, and cannot find out */
+	(void) cpg_twophase_unsettled();
 	/* after an own change of the key the mode is settled */
 	if (own.state != CPG_OVERLAY_NONE)
 		mode = CPG_PUT_SET;

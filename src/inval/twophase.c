@@ -238,27 +238,33 @@ lower_slot(const Slot *slot)
 }
 
 /*
- * Whether the transaction of a slot has ended and everybody was told.  What
- * other processes learn by invalidation messages is sent after the transaction
- * has become visible and before its locks are released.
+ * Whether everybody was told of a transaction that has ended.  What other
+ * processes learn by invalidation messages is sent after the transaction has
+ * become visible and before its locks are released.
  */
+static bool
+is_told(TransactionId xid)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_TRANSACTION(tag, xid);
+	if (CPG_LOCK_TRY(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	LockRelease(&tag, ShareLock, true);
+	return true;
+}
+
+/* Whether the transaction of a slot is over for all that its cells stand for. */
 static bool
 has_ended(const Slot *slot, TransactionId xid)
 {
-	LOCKTAG		tag;
 	bool		of_catalog = slot->roles;
 
 	if (TransactionIdIsInProgress(xid))
 		return false;
 	for (int i = 0; i < slot->ncells; i++)
 		of_catalog |= cpg_cell_is_of_catalog(cpg_guard, slot->cell[i]);
-	if (!of_catalog)
-		return true;
-	SET_LOCKTAG_TRANSACTION(tag, xid);
-	if (CPG_LOCK_TRY(&tag, ShareLock) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
-	LockRelease(&tag, ShareLock, true);
-	return true;
+	return !of_catalog || is_told(xid);
 }
 
 /*
@@ -315,9 +321,11 @@ has_unfenced(void)
 	for (uint64 i = 0; i < SPI_processed && !unfenced; i++)
 	{
 		bool		isnull;
-		Datum		xid = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		TransactionId xid = DatumGetTransactionId(SPI_getbinval(SPI_tuptable->vals[i],
+																SPI_tuptable->tupdesc, 1, &isnull));
 
-		unfenced = !has_slot(DatumGetTransactionId(xid));
+		/* it may have ended since, and its slot be free */
+		unfenced = !has_slot(xid) && (TransactionIdIsInProgress(xid) || !is_told(xid));
 	}
 	SPI_finish();
 	return unfenced;
