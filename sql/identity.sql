@@ -259,8 +259,7 @@ SELECT as_one(l, l, '', $$SELECT cache_fetch('adhoc:who', 'SELECT current_user')
 FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b']) l;
 SELECT count(*) FROM cache_entries WHERE key = 'adhoc:who';
 -- a nested value of one role is not for all, a hit neither
-SELECT as_one(l, l, '', $$SELECT cache_fetch('role:who', 'SELECT current_user')$$) FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b']) l;
-SELECT as_one(l, l, '', $$SELECT cache_fetch('adhoc:nested', $q$SELECT cache_fetch('role:who', 'SELECT current_user')$q$)$$) FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b']) l;
+SELECT as_one(l, l, '', $$SELECT cache_fetch('adhoc:nested', $q$SELECT cache_fetch('role:who', 'SELECT current_user')$q$)$$) FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_a', 'regress_cpg_b']) l;
 -- only the owner shares
 SELECT cache_namespace_grant('adhoc', 'regress_cpg_a', 'admin');
 GRANT EXECUTE ON FUNCTION cache_namespace_alter TO regress_cpg_a;

@@ -59,8 +59,11 @@ read_row(HeapTuple tuple, TupleDesc desc)
 {
 	CpgWatchRow *row = palloc(sizeof(CpgWatchRow));
 	bool		isnull;
+	Datum		id = heap_getattr(tuple, COL_ID, desc, &isnull);
 
-	row->id = *DatumGetUUIDP(heap_getattr(tuple, COL_ID, desc, &isnull));
+	if (isnull)
+		elog(ERROR, "a watch without an id");
+	row->id = *DatumGetUUIDP(id);
 	row->relation = DatumGetObjectId(heap_getattr(tuple, COL_RELATION, desc, &isnull));
 	row->key_template = text_or_null(tuple, COL_KEY_TEMPLATE, desc);
 	row->tag_template = text_or_null(tuple, COL_TAG_TEMPLATE, desc);
