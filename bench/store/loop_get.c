@@ -119,7 +119,7 @@ get_from_store(const uint32 *numbers, int n, void *state)
 		loop_key_text(numbers[i], name);
 		cpg_key_init(&key, loop_store, 0, name, LOOP_KEY_LEN);
 		cpg_store_prefetch(loop_store, &key);
-		hits += cpg_store_get(loop_store, &key, cpg_clock_now(), &value) == CPG_HIT;
+		hits += cpg_store_get(loop_store, &key, cpg_clock_read(), &value) == CPG_HIT;
 	}
 	return hits;
 }
