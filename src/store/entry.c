@@ -428,6 +428,9 @@ invalid_because(CpgSharedGuard *guard, CpgCell cell)
 /*
  * Whether the entry at ref may be served now, or why not.  That its key is not
  * being invalidated is for the caller to see, who has the hash.
+ *
+ * The namespace comes first: by it a listing knows an entry of an earlier
+ * meaning of the namespace's number, whose key is not for these eyes.
  */
 CpgResult
 cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
@@ -439,10 +442,6 @@ cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 	CpgCell		own = cpg_cell_namespace(cpg_entry_ns(entry));
 	const char *cells;
 
-	if (cpg_life_expiry(entry->life) <= now)
-		return CPG_MISS_EXPIRED;
-	if (entry->flags & CPG_ENTRY_DEAD)
-		return CPG_MISS_INVALIDATED_KEY;
 	if (own >= guard->config.namespaces)
 		return CPG_MISS_INVALIDATED_NAMESPACE;	/* an optimistic reader's
 												 * garbage */
@@ -451,6 +450,10 @@ cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 	own = cpg_cell_database(guard, *cpg_guard_database(guard, cpg_entry_ns(entry)));
 	if (!cpg_guard_valid(guard, own, stamp))
 		return invalid_because(guard, own);
+	if (cpg_life_expiry(entry->life) <= now)
+		return CPG_MISS_EXPIRED;
+	if (entry->flags & CPG_ENTRY_DEAD)
+		return CPG_MISS_INVALIDATED_KEY;
 	if (entry->ncells == 0)
 		return CPG_HIT;
 

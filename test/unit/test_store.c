@@ -210,6 +210,10 @@ test_cells(PG_FUNCTION_ARGS)
 	/* the namespace's own cell */
 	cpg_guard_bump(t.guard, 0);
 	EXPECT(cpg_store_get(t.store, &k, NOW, &value) == CPG_MISS_INVALIDATED_NAMESPACE);
+
+	/* it counts before all else: a listing must not show such an entry */
+	(void) cpg_store_mark(t.store, &k, CPG_MARK_DEAD, true);
+	EXPECT(cpg_store_get(t.store, &k, NOW + 1000000, &value) == CPG_MISS_INVALIDATED_NAMESPACE);
 	test_check(t);
 	OK;
 }
