@@ -23,12 +23,14 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "storage/condition_variable.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
+#include "utils/wait_event.h"
 
 #define ROWS		32
 #define NAME_SIZE	40
@@ -57,6 +59,7 @@ typedef struct Row
 typedef struct Faults
 {
 	slock_t		lock;
+	ConditionVariable arrived;	/* a process has stopped at a point */
 	pg_atomic_uint32 armed;		/* rows in use */
 	Row			row[ROWS];
 } Faults;
@@ -68,6 +71,7 @@ static shmem_startup_hook_type prev_startup_hook = NULL;
 PG_FUNCTION_INFO_V1(cachepg_fault_arm);
 PG_FUNCTION_INFO_V1(cachepg_fault_disarm);
 PG_FUNCTION_INFO_V1(cachepg_fault_wake);
+PG_FUNCTION_INFO_V1(cachepg_fault_await);
 PG_FUNCTION_INFO_V1(cachepg_fault_waiting);
 
 static void
@@ -91,6 +95,7 @@ startup(void)
 	{
 		memset(faults, 0, sizeof(*faults));
 		SpinLockInit(&faults->lock);
+		ConditionVariableInit(&faults->arrived);
 		pg_atomic_init_u32(&faults->armed, 0);
 		for (int i = 0; i < ROWS; i++)
 		{
@@ -161,6 +166,7 @@ wait_at(Row *row, bool may_fail)
 	uint32		wakes = pg_atomic_read_u32(&row->wakes);
 
 	pg_atomic_fetch_add_u32(&row->waiting, 1);
+	ConditionVariableBroadcast(&faults->arrived);
 	for (int64 waited = 0; waited < CPG_FAULT_WAIT_MAX * INT64CONST(1000); waited += POLL)
 	{
 		if (pg_atomic_read_u32(&row->wakes) != wakes)
@@ -310,6 +316,29 @@ cachepg_fault_wake(PG_FUNCTION_ARGS)
 {
 	release(text_to_cstring(PG_GETARG_TEXT_PP(0)), false);
 	PG_RETURN_VOID();
+}
+
+static bool
+is_anyone_at(const char *point)
+{
+	Row		   *row = find_named(point);
+
+	return row != NULL && pg_atomic_read_u32(&row->waiting) > 0;
+}
+
+/* cachepg_fault_await(point text) -> whether a process has stopped there, once it has */
+Datum
+cachepg_fault_await(PG_FUNCTION_ARGS)
+{
+	char	   *point = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		timed_out = false;
+
+	ConditionVariablePrepareToSleep(&faults->arrived);
+	while (!is_anyone_at(point) && !timed_out)
+		timed_out = ConditionVariableTimedSleep(&faults->arrived, CPG_FAULT_WAIT_MAX,
+												PG_WAIT_EXTENSION);
+	ConditionVariableCancelSleep();
+	PG_RETURN_BOOL(!timed_out);
 }
 
 /* cachepg_fault_waiting(point text) -> number of processes stopped there */

@@ -116,14 +116,9 @@ sub stops
 
 	arm($s->{node}, $point, 'wait', $s);
 	go($s, $sql);
-	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-	{
-		$s->{run}->pump_nb;
-		return if one_value($s->{node}, "SELECT cachepg_fault_waiting('$point')") > 0;
-		die "the session did not stop at $point: $s->{out}$s->{err}" if $s->{out} =~ /end-$s->{count}\n/;
-		Time::HiRes::usleep(50_000);
-	}
-	die "the session did not reach $point: $s->{out}$s->{err}";
+	return if one_value($s->{node}, "SELECT cachepg_fault_await('$point')") eq 't';
+	$s->{run}->pump_nb;
+	die "the session did not stop at $point: $s->{out}$s->{err}";
 }
 
 # resume(SESSION, POINT): lets it go on to its end; what it printed.

@@ -6,5 +6,7 @@ CREATE FUNCTION cachepg_fault_disarm(point text) RETURNS void
 LANGUAGE c STRICT AS 'cachepg', 'cachepg_fault_disarm';
 CREATE FUNCTION cachepg_fault_wake(point text) RETURNS void
 LANGUAGE c STRICT AS 'cachepg', 'cachepg_fault_wake';
+CREATE FUNCTION cachepg_fault_await(point text) RETURNS boolean
+LANGUAGE c STRICT AS 'cachepg', 'cachepg_fault_await';
 CREATE FUNCTION cachepg_fault_waiting(point text) RETURNS integer
 LANGUAGE c STRICT AS 'cachepg', 'cachepg_fault_waiting';

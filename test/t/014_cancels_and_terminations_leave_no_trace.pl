@@ -69,19 +69,16 @@ check_after('cancel', '57014', 10 * $seconds, stop_psql($node, @victims));
 # Terminations: new sessions for each round, all ended at a random moment of
 # their work.
 my $rounds = 4 * $seconds;
+my $at_work = q{SELECT count(*) = 4 FROM pg_stat_activity WHERE application_name = 'victim' AND query ~ 'generate_series'};
 my $terminate = q{
-	DO $$ BEGIN
-		WHILE (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'victim' AND query ~ 'generate_series') < 4 LOOP
-			PERFORM pg_sleep(0.002), pg_stat_clear_snapshot();
-		END LOOP;
-		PERFORM pg_sleep(0.1 * random());
-		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim';
-	END $$;
+	SELECT pg_sleep(0.1 * random());
+	SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim';
 };
 my @ended;
 for (1 .. $rounds)
 {
 	@victims = start_psql($node, map { "SET application_name = 'victim';\n$_" } $writer, $writer, $writer, $reader);
+	ok(defined wait_until($node, $at_work), 'sessions are at work');
 	$node->safe_psql('postgres', $terminate);
 	push @ended, finish_psql(@victims);
 }
