@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * modify.c
- *	  cache_delete, cache_touch, cache_incr, cache_clear.
+ *	  cache_delete, cache_invalidate, cache_expire, cache_touch, cache_incr,
+ *	  cache_clear.
  *
  *-------------------------------------------------------------------------
  */
@@ -25,49 +26,42 @@ PG_FUNCTION_INFO_V1(cachepg_cache_touch);
 PG_FUNCTION_INFO_V1(cachepg_cache_incr);
 PG_FUNCTION_INFO_V1(cachepg_cache_clear);
 
-Datum
-cachepg_cache_delete(PG_FUNCTION_ARGS)
+/*
+ * End what argument 0 names.  Whether there was a value is for those to know
+ * who may read it.
+ */
+static Datum
+end_key(FunctionCallInfo fcinfo, CpgWriteOp op, uint8 privileges)
 {
 	text	   *key = cpg_key_argument(fcinfo, 0);
 	CpgWrite	record;
 	bool		found;
 
-	record.op = CPG_WRITE_INVALIDATE;
-	record.ns = cpg_key_resolve_always(key, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE,
-									   &record.key);
+	record.op = op;
+	record.ns = cpg_key_resolve_always(key, privileges, &record.key);
 	if (record.ns->number < 0)
 		PG_RETURN_BOOL(false);
 	record.now = cpg_clock_now();
 	found = cpg_inval_write(&record).found;
-	/* what is there is for those to know who may read it */
 	PG_RETURN_BOOL(found && (cpg_namespace_privileges(record.ns) & CPG_PRIVILEGE_READ));
 }
 
-/* Invalidate or expire argument 0. */
-static Datum
-end_key(FunctionCallInfo fcinfo, CpgWriteOp op)
+Datum
+cachepg_cache_delete(PG_FUNCTION_ARGS)
 {
-	text	   *key = cpg_key_argument(fcinfo, 0);
-	CpgWrite	record;
-
-	record.op = op;
-	record.ns = cpg_key_resolve_always(key, CPG_PRIVILEGE_INVALIDATE, &record.key);
-	if (record.ns->number < 0)
-		PG_RETURN_BOOL(false);
-	record.now = cpg_clock_now();
-	PG_RETURN_BOOL(cpg_inval_write(&record).found);
+	return end_key(fcinfo, CPG_WRITE_INVALIDATE, CPG_PRIVILEGE_INVALIDATE | CPG_PRIVILEGE_WRITE);
 }
 
 Datum
 cachepg_cache_invalidate(PG_FUNCTION_ARGS)
 {
-	return end_key(fcinfo, CPG_WRITE_INVALIDATE);
+	return end_key(fcinfo, CPG_WRITE_INVALIDATE, CPG_PRIVILEGE_INVALIDATE);
 }
 
 Datum
 cachepg_cache_expire(PG_FUNCTION_ARGS)
 {
-	return end_key(fcinfo, CPG_WRITE_EXPIRE);
+	return end_key(fcinfo, CPG_WRITE_EXPIRE, CPG_PRIVILEGE_INVALIDATE);
 }
 
 Datum

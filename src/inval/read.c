@@ -71,7 +71,6 @@ read_own(const CpgKey *key, int64 now, bool with_datum, CpgValue *value, CpgRead
 			return false;
 		case CPG_OVERLAY_GONE:
 			*read = miss(CPG_COUNT_OWN_WRITES);
-			cpg_deps_own_write();
 			return true;
 		case CPG_OVERLAY_VALUE:
 			if (own.op->item->expiry <= now)

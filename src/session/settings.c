@@ -288,12 +288,11 @@ cpg_settings_hash(const CpgVary *vary, uint64 seed, bool *any)
 	return hash;
 }
 
-/* Call back with the name of each setting by which values vary now. */
-void
-cpg_settings_each(const CpgVary *vary, void (*call) (const char *name))
+/* Names of the settings that have values (palloc'd). */
+static List *
+list_set(void)
 {
 	List	   *names = NIL;
-	ListCell   *lc;
 	int			at = 0;
 	Setting    *setting;
 	bool		restarted;
@@ -303,11 +302,22 @@ cpg_settings_each(const CpgVary *vary, void (*call) (const char *name))
 	{
 		if (restarted)
 			names = NIL;
-		if (vary->all)
-			names = lappend(names, pstrdup(setting->name));
+		names = lappend(names, pstrdup(setting->name));
 	}
-	foreach(lc, names)
-		call(lfirst(lc));
+	return names;
+}
+
+/* Call back with the name of each setting by which values vary now. */
+void
+cpg_settings_each(const CpgVary *vary, void (*call) (const char *name))
+{
+	ListCell   *lc;
+
+	if (vary->all)
+	{
+		foreach(lc, list_set())
+			call(lfirst(lc));
+	}
 	for (int i = 0; i < vary->count; i++)
 		call(vary->names[i]);
 }
@@ -382,18 +392,13 @@ boot_value(struct config_generic *option)
 static List *
 list_hidden(const CpgVary *vary)
 {
-	List	   *names = NIL;
-	int			at = 0;
-	Setting    *setting;
-	bool		restarted;
+	List	   *names = list_set();
+	ListCell   *lc;
 
-	ensure_listed();
-	while ((setting = next_set(&at, &restarted)) != NULL)
+	foreach(lc, names)
 	{
-		if (restarted)
-			names = NIL;
-		if (!cpg_setting_in(setting->name, vary->names, vary->count))
-			names = lappend(names, pstrdup(setting->name));
+		if (cpg_setting_in(lfirst(lc), vary->names, vary->count))
+			names = foreach_delete_current(names, lc);
 	}
 	return names;
 }

@@ -13,6 +13,7 @@
 #include "compat.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "shmem.h"
 #include "stats/stats.h"
 #include "storage/proc.h"
@@ -32,8 +33,11 @@ struct CpgSharedStats
 typedef struct Pending
 {
 	uint64		count[CPG_NCOUNTERS];
+	uint64		counted;		/* bit for each counter that is not 0 */
 	int			next_dirty;		/* -1: last, -2: not in the list */
 } Pending;
+
+StaticAssertDecl(CPG_NCOUNTERS <= 64, "a counter has no bit");
 
 #define LIST_END	(-1)
 #define NOT_LISTED	(-2)
@@ -138,6 +142,7 @@ cpg_stats_add(int number, CpgCounter counter, uint64 amount)
 		cpg_stats_prepare();
 	p = &pending[number];
 	p->count[counter] += amount;
+	p->counted |= UINT64CONST(1) << counter;
 	if (p->next_dirty == NOT_LISTED)
 	{
 		p->next_dirty = first_dirty;
@@ -158,11 +163,13 @@ cpg_stats_flush(void)
 		Pending    *p = &pending[first_dirty];
 		pg_atomic_uint64 *shared = counters_of(stripe, first_dirty);
 
-		for (int i = 0; i < CPG_NCOUNTERS; i++)
+		while (p->counted != 0)
 		{
-			if (p->count[i] != 0)
-				pg_atomic_fetch_add_u64(&shared[i], p->count[i]);
+			int			i = pg_rightmost_one_pos64(p->counted);
+
+			pg_atomic_fetch_add_u64(&shared[i], p->count[i]);
 			p->count[i] = 0;
+			p->counted &= p->counted - 1;
 		}
 		first_dirty = p->next_dirty;
 		p->next_dirty = NOT_LISTED;

@@ -98,30 +98,6 @@ cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all)
 	return first != 0;
 }
 
-/*
- * Drop all variants of a key, whoever they belong to.  True if one of them was
- * a valid entry of the key's role.
- */
-bool
-cpg_store_delete(CpgSharedStore *store, const CpgKey *key, int64 now)
-{
-	CpgSharedPartition *part = cpg_partition_of(store, key);
-	bool		had = false;
-	CpgRef		ref;
-
-	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
-	while ((ref = cpg_index_home_locked(store, part, key)) != 0)
-	{
-		if (cpg_entry(store, part, ref)->role == key->role &&
-			cpg_key_admits(key, cpg_entry(store, part, ref)->fingerprint) &&
-			is_valid(store, part, ref, now))
-			had = true;
-		cpg_remove_locked(store, part, ref, CPG_REMOVE_DELETED);
-	}
-	LWLockRelease(&part->lock.lock);
-	return had;
-}
-
 /* Give the entry a key names a new expiry; true if there was a valid one. */
 bool
 cpg_store_touch(CpgSharedStore *store, const CpgKey *key, int64 expiry, int64 now)

@@ -275,7 +275,6 @@ typedef enum CpgMark
 
 extern bool cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all);
 extern bool cpg_store_holds(CpgSharedStore *store, const CpgKey *key, int64 now);
-extern bool cpg_store_delete(CpgSharedStore *store, const CpgKey *key, int64 now);
 extern bool cpg_store_touch(CpgSharedStore *store, const CpgKey *key, int64 expiry, int64 now);
 extern CpgAddResult cpg_integer_add(Oid typid, Datum *datum, int64 delta, int64 *sum);
 extern CpgAddResult cpg_store_add_integer(CpgSharedStore *store, const CpgKey *key,

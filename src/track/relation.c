@@ -17,8 +17,8 @@
 #include "common/hashfn.h"
 #include "track/relation.h"
 #include "miscadmin.h"
+#include "session/relations.h"
 #include "shmem.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -37,26 +37,17 @@
 
 static MemoryContext context = NULL;
 static relations_hash *known = NULL;
-static bool outdated = false;
-
-static void
-relation_changed(Datum arg, Oid relid)
-{
-	outdated = true;
-}
+static uint64 known_at;			/* cpg_relation_changes */
 
 static void
 forget(void)
 {
 	if (context == NULL)
-	{
 		context = AllocSetContextCreate(TopMemoryContext, "cachepg relations", ALLOCSET_SMALL_SIZES);
-		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-	}
 	known = NULL;
 	MemoryContextReset(context);
 	known = relations_create(context, 64, NULL);
-	outdated = false;
+	known_at = cpg_relation_changes();
 }
 
 static CpgRelationKind
@@ -131,7 +122,7 @@ cpg_relation(Oid relid)
 	CpgRelation found;
 	bool		present;
 
-	if (known == NULL || outdated || known->members > REMEMBERED_MAX)
+	if (known == NULL || known_at != cpg_relation_changes() || known->members > REMEMBERED_MAX)
 		forget();
 	relation = relations_lookup(known, relid);
 	if (likely(relation != NULL))

@@ -18,8 +18,8 @@
 #include "executor/tuptable.h"
 #include "inval/deps.h"
 #include "lib/stringinfo.h"
+#include "session/relations.h"
 #include "shmem.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "watch/text.h"
@@ -64,29 +64,20 @@ typedef struct Watch
 
 static MemoryContext context = NULL;
 static watches_hash *known = NULL;
-static bool outdated = false;
+static uint64 known_at;			/* cpg_relation_changes */
 
 /* Triggers that were warned of in this session. */
 static List *warned = NIL;
 
 static void
-relation_changed(Datum arg, Oid relid)
-{
-	outdated = true;
-}
-
-static void
 forget(void)
 {
 	if (context == NULL)
-	{
 		context = AllocSetContextCreate(TopMemoryContext, "cachepg watches", ALLOCSET_SMALL_SIZES);
-		CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
-	}
 	known = NULL;
 	MemoryContextReset(context);
 	known = watches_create(context, 16, NULL);
-	outdated = false;
+	known_at = cpg_relation_changes();
 }
 
 /* Whether a trigger has not been warned of before. */
@@ -189,7 +180,7 @@ find_watch(const TriggerData *trigger)
 	Watch		loaded;
 	bool		present;
 
-	if (known == NULL || outdated)
+	if (known == NULL || known_at != cpg_relation_changes())
 		forget();
 	watch = watches_lookup(known, oid);
 	if (likely(watch != NULL))

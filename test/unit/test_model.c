@@ -38,6 +38,7 @@ enum
 typedef struct ModelEntry
 {
 	bool		present;
+	bool		dead;			/* invalidated */
 	int			queue;
 	int			prev;
 	int			next;
@@ -142,7 +143,7 @@ total(const Model *m)
 static bool
 valid(const Model *m, int key)
 {
-	return m->entry[key].present && m->entry[key].expiry > m->now;
+	return m->entry[key].present && !m->entry[key].dead && m->entry[key].expiry > m->now;
 }
 
 static void
@@ -230,6 +231,7 @@ model_put(Model *m, int key, int64 expiry)
 		e->freq = 0;
 		push_key(m, key, known || m->eviction == CPG_EVICTION_LRU ? MAIN : SMALL);
 	}
+	e->dead = false;
 	e->expiry = expiry;
 	e->version = ++m->version;
 }
@@ -280,15 +282,16 @@ do_get(Model *m, int key)
 	model_use(m, key);
 }
 
+/* As a commit ends a key: what is there keeps its place, and serves nobody. */
 static void
-do_delete(Model *m, int key)
+do_kill(Model *m, int key)
 {
 	char		name[KEY_LEN + 1];
 	CpgKey		k = store_key(m, key, name);
 
-	EXPECT(cpg_store_delete(m->t.store, &k, m->now) == valid(m, key));
-	if (m->entry[key].present)
-		drop_key(m, key);
+	EXPECT(cpg_store_holds(m->t.store, &k, m->now) == valid(m, key));
+	EXPECT(cpg_store_mark(m->t.store, &k, CPG_MARK_DEAD, true) == m->entry[key].present);
+	m->entry[key].dead = m->entry[key].present;
 }
 
 static void
@@ -347,7 +350,20 @@ one_operation(Model *m)
 	else if (dice < 970)
 		do_touch(m, key);
 	else
-		do_delete(m, key);
+		do_kill(m, key);
+}
+
+/* Whether a result of the store is what the model has. */
+static bool
+is_expected(const Model *m, int key, CpgResult result)
+{
+	const ModelEntry *e = &m->entry[key];
+
+	if (!e->present)
+		return result == CPG_MISS_ABSENT || result == CPG_MISS_EVICTED;
+	if (e->expiry <= m->now)
+		return result == CPG_MISS_EXPIRED;
+	return result == (e->dead ? CPG_MISS_INVALIDATED_KEY : CPG_HIT);
 }
 
 /* Every key is where the model has it. */
@@ -359,10 +375,8 @@ compare_all(Model *m)
 		char		name[KEY_LEN + 1];
 		CpgKey		k = store_key(m, key, name);
 		CpgValue	value = {.buffer = NULL};
-		CpgResult	result = cpg_store_peek(m->t.store, &k, m->now, &value);
 
-		EXPECT((result == CPG_HIT) == valid(m, key));
-		EXPECT((result == CPG_MISS_EXPIRED) == (m->entry[key].present && !valid(m, key)));
+		EXPECT(is_expected(m, key, cpg_store_peek(m->t.store, &k, m->now, &value)));
 		if (m->entry[key].present)
 			EXPECT((value.frequency & CPG_FREQUENCY_MASK) == m->entry[key].freq);
 	}

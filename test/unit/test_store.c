@@ -96,16 +96,18 @@ test_variants(PG_FUNCTION_ARGS)
 	SAME(get_variant(t, "k", 11, 0, true), "eleven again");
 	EXPECT(test_entries(t) == 3);
 
-	/* whoever deletes, all variants go; the answer is about the own ones */
+	/* whoever invalidates, all variants go; a role is told of its own ones */
 	k = variant(t, "k", 12, 0);
-	EXPECT(!cpg_store_delete(t.store, &k, NOW));
-	SAME(get_variant(t, "k", 10, 1, false), "absent");
-	EXPECT(test_entries(t) == 0);
+	EXPECT(!cpg_store_holds(t.store, &k, NOW));
+	EXPECT(cpg_store_mark(t.store, &k, CPG_MARK_DEAD, true));
+	SAME(get_variant(t, "k", 10, 1, false), "key");
+	SAME(get_variant(t, "k", 10, 2, false), "key");
+	SAME(get_variant(t, "k", 11, 1, false), "key");
 
 	/* a ring is bounded, and losing its first member in between harmless */
 	for (int i = 0; i < CPG_VARIANTS_MAX + 100; i++)
 		put_variant(t, "many", 20 + i, 5, "x", NOW);
-	EXPECT(test_entries(t) <= CPG_VARIANTS_MAX);
+	EXPECT(test_entries(t) <= CPG_VARIANTS_MAX + 3);
 	SAME(get_variant(t, "many", 20 + CPG_VARIANTS_MAX + 99, 5, false), "x");
 	test_check(t);
 	for (int i = 0; i < 20000; i++)
@@ -114,15 +116,23 @@ test_variants(PG_FUNCTION_ARGS)
 	OK;
 }
 
+static CpgKey
+bounded_key(TestStore t, const char *key)
+{
+	CpgKey		k;
+
+	cpg_key_init(&k, t.store, 3, key, strlen(key));
+	k.bounded = true;
+	return k;
+}
+
 static void
 put_bounded(TestStore t, const char *key, Size len, uint64 max_entries, uint64 max_bytes)
 {
 	char	   *value = palloc0(len);
 	CpgItem		item = test_item(value, len, NOW, 60000);
-	CpgKey		k;
+	CpgKey		k = bounded_key(t, key);
 
-	cpg_key_init(&k, t.store, 3, key, strlen(key));
-	k.bounded = true;
 	item.max_entries = max_entries;
 	item.max_bytes = max_bytes;
 	EXPECT(cpg_store_put(t.store, &k, &item, CPG_PUT_SET, NOW) == CPG_PUT_STORED);
@@ -132,10 +142,8 @@ static bool
 has_bounded(TestStore t, const char *key, bool use)
 {
 	CpgValue	value = {.buffer = NULL};
-	CpgKey		k;
+	CpgKey		k = bounded_key(t, key);
 
-	cpg_key_init(&k, t.store, 3, key, strlen(key));
-	k.bounded = true;
 	if (use)
 		return cpg_store_get(t.store, &k, NOW, &value) == CPG_HIT;
 	return cpg_store_peek(t.store, &k, NOW, &value) == CPG_HIT;
@@ -146,6 +154,7 @@ Datum
 test_bounded(PG_FUNCTION_ARGS)
 {
 	TestStore	t = test_store(2 * MB, 2, 200, CPG_EVICTION_S3FIFO);
+	CpgKey		k = bounded_key(t, "D");
 
 	put_bounded(t, "A", 10, 2, 0);
 	put_bounded(t, "B", 10, 2, 0);
@@ -158,6 +167,13 @@ test_bounded(PG_FUNCTION_ARGS)
 	EXPECT(has_bounded(t, "C", false));
 	put_bounded(t, "D", 10, 2, 0);
 	EXPECT(has_bounded(t, "A", false) && !has_bounded(t, "C", false));
+	test_check(t);
+
+	/* what is invalidated leaves, and takes no place of a live one */
+	EXPECT(cpg_store_mark(t.store, &k, CPG_MARK_DEAD, true));
+	EXPECT(test_entries(t) == 1);
+	put_bounded(t, "D", 10, 2, 0);
+	EXPECT(has_bounded(t, "A", false) && has_bounded(t, "D", false));
 	test_check(t);
 
 	/* in bytes: a block of 1000 bytes takes 1064 */
