@@ -374,6 +374,21 @@ REVOKE ALL ON FUNCTION cachepg_stats() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cachepg_stats() TO pg_monitor;
 GRANT SELECT ON cache_stats TO pg_monitor;
 
+CREATE FUNCTION cachepg_namespace_stats(OUT namespace text, OUT hits bigint, OUT stale_hits bigint, OUT coalesced bigint,
+										OUT fallbacks bigint, OUT loads bigint, OUT loads_failed bigint,
+										OUT load_timeouts bigint, OUT wait_timeouts bigint, OUT retries_throttled bigint,
+										OUT breaker_refused bigint, OUT early_refreshes bigint, OUT refreshes_queued bigint,
+										OUT refreshes_changed bigint, OUT refreshes_unchanged bigint,
+										OUT refreshes_wasted bigint, OUT refreshes_failed bigint, OUT load_time interval)
+	RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_namespace_stats() IS 'Rows of the view cache_namespace_stats';
+
+CREATE VIEW cache_namespace_stats AS SELECT * FROM cachepg_namespace_stats();
+COMMENT ON VIEW cache_namespace_stats IS
+'How cache_fetch got its answers, per namespace on which the current role has a privilege, since the server''s start';
+GRANT SELECT ON cache_namespace_stats TO PUBLIC;
+
 CREATE FUNCTION cachepg_misses_by_reason(OUT namespace text, OUT reason text, OUT count bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION cachepg_misses_by_reason() IS 'Rows of the view cache_misses_by_reason';

@@ -11,12 +11,14 @@
 #ifndef CPG_SHMEM_H
 #define CPG_SHMEM_H
 
+struct CpgSharedFlights;
 struct CpgSharedGuard;
 struct CpgSharedRegistry;
 struct CpgSharedStats;
 struct CpgSharedStore;
 struct CpgSharedTwophase;
 
+extern struct CpgSharedFlights *cpg_flights;
 extern struct CpgSharedGuard *cpg_guard;
 extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;

@@ -48,6 +48,10 @@ typedef struct CpgFetch
 	CpgQueryMemo **memo;		/* of the call site, may be made anew */
 	MemoryContext memo_context;
 	int64		ttl;			/* milliseconds, 0: the namespace's */
+	int64		soft_ttl;		/* likewise */
+	double		beta;			/* of XFetch, if has_beta */
+	bool		has_beta;
+	Oid			rowtype;		/* of cache_query, else InvalidOid */
 	const CpgCell *tags;		/* cells of its tags */
 	int			ntags;
 	const char *notes;			/* names of its tags */
@@ -85,12 +89,13 @@ typedef struct CpgContext
 extern void cpg_context_prepare(CpgContext *context, const CpgNamespace *ns, bool registered);
 extern void cpg_context_enter(CpgContext *context);
 extern void cpg_context_leave(const CpgContext *context);
-extern void cpg_context_explain(const CpgContext *context, MemoryContext memory);
+extern void cpg_context_explain(const CpgContext *context, ErrorData *error);
 
 /* loader.c */
 typedef struct CpgLoaded
 {
-	Datum		value;			/* jsonb, in the caller's memory context */
+	Datum		value;			/* in the caller's memory context */
+	Oid			type;			/* of it: jsonb */
 	bool		isnull;
 	int64		microseconds;
 } CpgLoaded;

@@ -64,6 +64,7 @@ take_result(CpgLoaded *loaded, MemoryContext caller)
 	Datum		value;
 
 	loaded->isnull = true;
+	loaded->type = JSONBOID;
 	loaded->value = (Datum) 0;
 	if (SPI_processed == 0)
 		return;
