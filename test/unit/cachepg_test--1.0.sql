@@ -11,3 +11,10 @@ CREATE FUNCTION test_random_sizes(eviction text, operations integer, seed bigint
 CREATE FUNCTION test_model(eviction text, operations integer, seed bigint, fault text DEFAULT '') RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_damage() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_interleaving(omitted text) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_xfetch_law(beta float8, expected_beta float8, expiries integer, seed bigint) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_xfetch_edges() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_xfetch_possible() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_delta_average() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_adaptive() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_breaker() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_breaker_model(steps integer, seed bigint, calm boolean, fault text DEFAULT '') RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
