@@ -171,6 +171,9 @@ cachepg_entries(PG_FUNCTION_ARGS)
 			 */
 			if (batch[i].state == CPG_MISS_INVALIDATED_NAMESPACE)
 				continue;
+			/* left by a flight for those who follow it */
+			if (batch[i].key[0] == '\0')
+				continue;
 			ns = cpg_namespace_by_number(batch[i].ns);
 			if (may_see(ns, &batch[i]))
 				emit_entry(fcinfo, ns, &batch[i], now);

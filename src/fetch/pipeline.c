@@ -230,12 +230,12 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 {
 	CpgFlightView view;
 
-	cpg_follow_look(follower, cpg_clock_now(), &view);
+	cpg_flight_look(call->tag, cpg_clock_now(), &view);
 	if (look_again(call) || take_over(call, follower, &view))
 		return TURN_VALUE;
 	if (view.state == CPG_FLIGHT_UNCACHEABLE || cpg_follow_deadlocks(follower))
 		return load_alone(call, flight);
-	if (follower->failures >= FAILURES_MAX)
+	if ((uint16) (view.failures - follower->failures) >= FAILURES_MAX)
 		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode, view.until);
 	if (view.state == CPG_FLIGHT_LOADING)
 		return TURN_NONE;

@@ -46,6 +46,7 @@ typedef struct CpgFlightView
 	uint32		number;			/* of the last flight begun */
 	uint32		handed;			/* the last one that left its result to its
 								 * followers */
+	uint16		failures;		/* of flights, so far; wraps around */
 	int			sqlerrcode;		/* of one that failed */
 	int64		until;			/* a mark's end */
 } CpgFlightView;
@@ -66,8 +67,7 @@ typedef struct CpgFollower
 {
 	uint64		tag;
 	uint32		joined;			/* number of the flight at the beginning */
-	uint32		failed;			/* of the last failed one seen */
-	int			failures;
+	uint16		failures;		/* that there had been */
 	int			naps;
 } CpgFollower;
 
@@ -93,7 +93,6 @@ extern bool cpg_flight_in_progress(const CpgFlight *flight);
 
 /* follower.c */
 extern void cpg_follow_begin(CpgFollower *follower, uint64 tag);
-extern void cpg_follow_look(CpgFollower *follower, int64 now, CpgFlightView *view);
 extern void cpg_follow_nap(CpgFollower *follower, int64 longest);
 extern void cpg_follow_end(CpgFollower *follower);
 extern bool cpg_follow_deadlocks(const CpgFollower *follower);

@@ -25,6 +25,7 @@ typedef struct CpgFlightSlot
 	uint32		handed;
 	int32		sqlerrcode;
 	int32		leader;			/* number of its process */
+	uint16		failures;		/* of flights, so far; wraps around */
 	uint16		waiters;		/* who keep the slot from being displaced */
 	uint8		state;			/* CpgFlightState */
 } CpgFlightSlot;

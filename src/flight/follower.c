@@ -88,25 +88,10 @@ cpg_follow_begin(CpgFollower *follower, uint64 tag)
 	{
 		slot->waiters++;
 		follower->joined = slot->number;
+		follower->failures = slot->failures;
 	}
-	/* one that is under way may yet fail for us */
-	follower->failed = follower->joined -
-		(slot != NULL && slot->state == CPG_FLIGHT_LOADING ? 1 : 0);
 	SpinLockRelease(&stripe->lock);
 	following = follower;
-}
-
-/* See how things are; a flight that failed meanwhile is counted once. */
-void
-cpg_follow_look(CpgFollower *follower, int64 now, CpgFlightView *view)
-{
-	cpg_flight_look(follower->tag, now, view);
-	if ((view->state == CPG_FLIGHT_FAILED || view->state == CPG_FLIGHT_ERROR) && view->number != follower->failed &&
-		(int32) (view->number - follower->joined) >= 0)
-	{
-		follower->failed = view->number;
-		follower->failures++;
-	}
 }
 
 /* Sleep until something changed, or a while, at most so many milliseconds. */

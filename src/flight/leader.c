@@ -125,6 +125,8 @@ cpg_flight_land(CpgFlight *flight, CpgFlightState state, int sqlerrcode, int64 u
 		slot->state = (uint8) state;
 		slot->sqlerrcode = sqlerrcode;
 		slot->until = until;
+		if (state == CPG_FLIGHT_FAILED || state == CPG_FLIGHT_ERROR)
+			slot->failures++;
 		if (handed)
 			slot->handed = flight->number;
 		awaited = slot->waiters > 0;

@@ -162,6 +162,7 @@ view_locked(const CpgFlightStripe *stripe, const CpgFlightSlot *slot, int64 now,
 	view->state = (CpgFlightState) slot->state;
 	view->number = slot->number;
 	view->handed = slot->handed;
+	view->failures = slot->failures;
 	view->sqlerrcode = slot->sqlerrcode;
 	view->until = slot->until;
 	if (is_mark(view->state) && view->until <= now)
