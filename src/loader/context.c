@@ -16,7 +16,7 @@
  */
 #include "postgres.h"
 
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 

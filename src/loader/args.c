@@ -15,7 +15,7 @@
 #include "compat.h"
 #include "core/hash.h"
 #include "error.h"
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "tcop/tcopprot.h"

@@ -20,7 +20,7 @@
 #include "common/hashfn.h"
 #include "compat.h"
 #include "core/hash.h"
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "policy/key.h"
 #include "shmem.h"
 

@@ -1,6 +1,6 @@
 /*-------------------------------------------------------------------------
  *
- * loader.c
+ * run.c
  *	  Running the query of a fetch.
  *
  * It runs as whoever is the current role (see context.c) through SPI, not read-only: in READ COMMITTED
@@ -16,7 +16,7 @@
 #include "error.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "funcapi.h"
 #include "portability/instr_time.h"
 #include "utils/datum.h"
