@@ -21,6 +21,7 @@
 #include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
+#include "refresh/refresh.h"
 #include "shmem.h"
 #include "stats/stats.h"
 #include "storage/ipc.h"
@@ -30,6 +31,7 @@
 
 CpgSharedFlights *cpg_flights = NULL;
 CpgSharedGuard *cpg_guard = NULL;
+CpgSharedRefresh *cpg_refresh = NULL;
 CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
 CpgSharedStore *cpg_store = NULL;
@@ -45,6 +47,7 @@ typedef struct Layout
 	Size		stats;
 	Size		twophase;
 	Size		flights;
+	Size		refresh;
 	Size		store;
 	CpgGuardConfig guard_config;
 	CpgStoreConfig config;
@@ -63,7 +66,8 @@ layout(void)
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
 	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
 	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
-	at.store = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
+	at.refresh = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
+	at.store = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
 
 	at.config.size = memory > at.store ? memory - at.store : 0;
 	at.config.npartitions = cpg_store_partitions(memory);
@@ -131,6 +135,7 @@ initialize(const Layout *at)
 	cpg_stats_init(cpg_stats, cpg_max_namespaces);
 	cpg_twophase_init(cpg_twophase, config.tranche);
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
+	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
 
@@ -151,6 +156,7 @@ startup(void)
 	cpg_stats = (CpgSharedStats *) (base + at.stats);
 	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
 	cpg_flights = (CpgSharedFlights *) (base + at.flights);
+	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)
 		initialize(&at);

@@ -13,6 +13,7 @@
 
 struct CpgSharedFlights;
 struct CpgSharedGuard;
+struct CpgSharedRefresh;
 struct CpgSharedRegistry;
 struct CpgSharedStats;
 struct CpgSharedStore;
@@ -20,6 +21,7 @@ struct CpgSharedTwophase;
 
 extern struct CpgSharedFlights *cpg_flights;
 extern struct CpgSharedGuard *cpg_guard;
+extern struct CpgSharedRefresh *cpg_refresh;
 extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;
 extern struct CpgSharedStore *cpg_store;

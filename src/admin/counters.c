@@ -69,7 +69,7 @@ cachepg_stats(PG_FUNCTION_ARGS)
 	uint64		counts[CPG_NCOUNTERS];
 	CpgStoreSpace space;
 	CpgStoreUse use;
-	CpgRow			row = {0};
+	CpgRow		row = {0};
 
 	cpg_require_preload();
 	sum_up(&use, counts);
@@ -100,7 +100,7 @@ cachepg_misses_by_reason(PG_FUNCTION_ARGS)
 		CpgNamespace *ns = &spaces[i];
 		uint8		privileges = cpg_namespace_privileges(ns);
 		uint64		counts[CPG_NCOUNTERS];
-		CpgRow			row = {0};
+		CpgRow		row = {0};
 
 		if (privileges == 0 || !cpg_namespace_attach(ns))
 			continue;

@@ -79,7 +79,7 @@ cachepg_namespaces(PG_FUNCTION_ARGS)
 	{
 		CpgNamespace *ns = &spaces[i];
 		uint8		privileges = cpg_namespace_privileges(ns);
-		CpgRow			row = {0};
+		CpgRow		row = {0};
 
 		if (privileges == 0)
 			continue;
@@ -132,7 +132,7 @@ entry_state_name(CpgResult state)
 static void
 emit_entry(FunctionCallInfo fcinfo, const CpgNamespace *ns, const CpgListed *entry, int64 now)
 {
-	CpgRow			row = {0};
+	CpgRow		row = {0};
 
 	cpg_row_add_text(&row, ns->name);
 	cpg_row_add(&row, PointerGetDatum(cstring_to_text_with_len(entry->key, entry->key_len)));
@@ -199,7 +199,7 @@ cachepg_check(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		for (int i = 0; i < count; i++)
 		{
-			CpgRow			row = {0};
+			CpgRow		row = {0};
 
 			cpg_row_add(&row, Int32GetDatum(problems[i].partition));
 			cpg_row_add_text(&row, problems[i].text);
@@ -213,7 +213,7 @@ cachepg_check(PG_FUNCTION_ARGS)
 Datum
 cachepg_version(PG_FUNCTION_ARGS)
 {
-	CpgRow			row = {0};
+	CpgRow		row = {0};
 
 	cpg_row_add_text(&row, cpg_catalog_version());
 	cpg_row_add_text(&row, CPG_VERSION);

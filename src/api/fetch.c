@@ -12,6 +12,8 @@
 #include "fetch/fetch.h"
 #include "utils/builtins.h"
 
+#define BETA_MAX 100
+
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_record);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_text);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_loader);
@@ -28,7 +30,16 @@ parse_consistency(const char *value, CpgFetch *fetch)
 				 errhint("It is either commit or ttl.")));
 }
 
-/* The arguments that both forms share: key, query, ttl, tags, consistency. */
+static void
+parse_beta(float8 value, CpgFetch *fetch)
+{
+	if (!(value >= 0 && value <= BETA_MAX))
+		cpg_error_bad_argument("beta must be between 0 and %d", BETA_MAX);
+	fetch->has_beta = true;
+	fetch->beta = value;
+}
+
+/* The arguments that both forms share: key, query, ttl and so on. */
 static void
 fill_fetch(FunctionCallInfo fcinfo, CpgArgsForm form, CpgFetch *fetch, CpgTags *tags)
 {
@@ -42,13 +53,17 @@ fill_fetch(FunctionCallInfo fcinfo, CpgArgsForm form, CpgFetch *fetch, CpgTags *
 	fetch->memo = (CpgQueryMemo **) &fcinfo->flinfo->fn_extra;
 	fetch->memo_context = fcinfo->flinfo->fn_mcxt;
 	fetch->ttl = cpg_optional_ttl(fcinfo, 3);
-	cpg_tags_argument(fcinfo, 4, tags);
+	if (!PG_ARGISNULL(4))
+		fetch->soft_ttl = cpg_ttl_from_interval(PG_GETARG_INTERVAL_P(4), "soft_ttl");
+	if (!PG_ARGISNULL(5))
+		parse_beta(PG_GETARG_FLOAT8(5), fetch);
+	cpg_tags_argument(fcinfo, 6, tags);
 	fetch->tags = tags->cells;
 	fetch->ntags = tags->count;
 	fetch->notes = tags->notes.data;
 	fetch->notes_len = (uint32) tags->notes.len;
-	if (!PG_ARGISNULL(5))
-		parse_consistency(text_to_cstring(PG_GETARG_TEXT_PP(5)), fetch);
+	if (!PG_ARGISNULL(7))
+		parse_consistency(text_to_cstring(PG_GETARG_TEXT_PP(7)), fetch);
 }
 
 static Datum

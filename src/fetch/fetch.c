@@ -28,10 +28,10 @@ cpg_call_role(const CpgCall *call, const CpgNamespace *ns)
 
 /*
  * The key of a fetch: that of the plain value, narrowed to what the same loader
- * made for the same readers.
+ * made for the same readers: those of an identity, 0 for this session's.
  */
-static void
-find_key(CpgCall *call)
+void
+cpg_call_find_key(CpgCall *call, uint64 identity)
 {
 	const CpgFetch *fetch = call->fetch;
 	CpgKey	   *key = &call->key;
@@ -43,10 +43,14 @@ find_key(CpgCall *call)
 	if (fetch->query == NULL)
 	{
 		call->function = cpg_registered_find(ns, &version);
-		key->fingerprint = cpg_fingerprint_of_loader(ns, call->function, version);
+		call->identity = cpg_identity_of_loader(ns);
+		key->fingerprint = cpg_fingerprint_of_loader(call->function, version, call->identity);
 	}
 	else
-		key->fingerprint = cpg_fingerprint_of_query(fetch, ns);
+	{
+		call->identity = identity != 0 ? identity : cpg_identity_of_query(ns);
+		key->fingerprint = cpg_fingerprint_of_query(fetch, call->identity);
+	}
 	key->role = call->role = cpg_call_role(call, ns);
 	key->any_fingerprint = false;
 }
@@ -80,9 +84,13 @@ look_up(CpgCall *call)
 	call->key.grace = (uint32) Min(cpg_namespace_grace(ns), PG_UINT32_MAX);
 	read = cpg_inval_get(ns, &call->key, now, &call->old);
 	call->has_old = read.hit;
-	if (likely(read.hit && !call->old.stale && call->old.expiry > now))
+	if (likely(read.hit && call->old.expiry > now))
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);
+		call->value = call->old.datum;
+		call->isnull = call->old.isnull;
+		if (unlikely(cpg_refresh_is_due(call, now)))
+			(void) cpg_refresh_early(call);
 		return true;
 	}
 	cpg_stats_add(ns->number, read.hit ? CPG_COUNT_EXPIRED : read.why, 1);
@@ -100,15 +108,15 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 
 	call.fetch = fetch;
 	call.has_old = false;
-	find_key(&call);
+	cpg_call_find_key(&call, 0);
 	if (likely(call.ns->number >= 0))
 	{
 		if (unlikely(cpg_track_hidden_names()) && fetch->query != NULL)
 			cpg_stats_add(call.ns->number, CPG_COUNT_HIDDEN_NAMES, 1);
 		else if (likely(look_up(&call)))
 		{
-			*isnull = call.old.isnull;
-			return call.old.datum;
+			*isnull = call.isnull;
+			return call.value;
 		}
 	}
 	cpg_call_miss(&call);

@@ -10,6 +10,35 @@
 
 #include "loader/loader.h"
 
+/* What came of a refresh by a worker. */
+typedef enum CpgRefreshed
+{
+	CPG_REFRESHED_CHANGED,
+	CPG_REFRESHED_UNCHANGED,
+	CPG_REFRESHED_WASTED,		/* not needed any more, or not kept */
+	CPG_REFRESHED_FAILED
+} CpgRefreshed;
+
+/* A request for a worker. */
+typedef struct CpgRefreshRequest
+{
+	CpgFetch	fetch;
+	Oid			role;			/* who asked */
+	uint64		fingerprint;
+	uint64		identity;
+	int64		created;		/* of the value that is due */
+	const char *settings;
+	Size		settings_len;
+	CpgQueryMemo *memo;
+} CpgRefreshRequest;
+
+/* request.c */
+extern void cpg_request_read(const char *data, Size len, CpgRefreshRequest *request);
+
+/* early.c */
+extern void cpg_refresh_gave_up(uint64 tag);
+extern CpgRefreshed cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error);
+
 /* fetch.c */
 extern Datum cpg_fetch(CpgFetch *fetch, bool *isnull);
 

@@ -48,6 +48,7 @@ typedef struct CpgCall
 	const CpgFetch *fetch;
 	CpgNamespace *ns;			/* the session's; from a miss on a copy */
 	CpgKey		key;
+	uint64		identity;		/* for whom the value is */
 	uint64		tag;			/* of its flights */
 	Oid			role;			/* of its key */
 	Oid			function;		/* the registered loader, else InvalidOid */
@@ -71,11 +72,24 @@ typedef struct CpgCall
 } CpgCall;
 
 /* fetch.c */
+extern void cpg_call_find_key(CpgCall *call, uint64 identity);
 extern Oid	cpg_call_role(const CpgCall *call, const CpgNamespace *ns);
 extern bool cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read);
 
 /* pipeline.c */
+extern void cpg_call_prepare(CpgCall *call);
+extern bool cpg_call_look_again(CpgCall *call);
+extern bool cpg_call_lead(CpgCall *call, CpgFlight *flight);
+extern bool cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome);
 extern void cpg_call_miss(CpgCall *call);
+
+/* early.c: before a value expires */
+extern bool cpg_refresh_is_due(const CpgCall *call, int64 now);
+extern bool cpg_refresh_queue(CpgCall *call);
+extern bool cpg_refresh_early(CpgCall *call);
+
+/* request.c */
+extern void cpg_request_write(const CpgCall *call, StringInfo to);
 
 /* load.c */
 extern void cpg_load_run(CpgCall *call, CpgOutcome *outcome);

@@ -47,14 +47,13 @@ typedef enum Turn
  * Find out whether what is loaded may be kept, and keep the policy: from here
  * on a loader may change or drop namespaces.
  */
-static void
-prepare(CpgCall *call)
+void
+cpg_call_prepare(CpgCall *call)
 {
 	call->ttl_only = call->fetch->has_consistency ? call->fetch->ttl_only : call->ns->ttl_only;
 	call->reason = cpg_publish_reason(call, call->ns);
 	call->ns = cpg_namespace_copy(call->ns);
 	call->expiry = cpg_namespace_expiry(call->ns, call->fetch->ttl, cpg_clock_now());
-	call->tag = cpg_flight_tag(&call->key);
 }
 
 static void
@@ -143,9 +142,12 @@ finish_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
 						now + ns->retry_after, false);
 }
 
-/* Load; false if that may not begin, with the excuse. */
-static bool
-load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
+/*
+ * Load in a flight that has begun, keep the value if that is allowed, and wake
+ * who follows.  False if the load may not begin, with the excuse.
+ */
+bool
+cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 {
 	const CpgNamespace *ns = call->ns;
 	CpgExcuse  *excuse = &call->excuse;
@@ -172,8 +174,8 @@ load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 /*
  * Another session may have loaded it between the first look and this one.
  */
-static bool
-look_again(CpgCall *call)
+bool
+cpg_call_look_again(CpgCall *call)
 {
 	CpgValue	found = {.buffer = NULL};
 	CpgRead		read;
@@ -197,8 +199,9 @@ take_over(CpgCall *call, const CpgFollower *follower, const CpgFlightView *view)
 	return true;
 }
 
-static bool
-try_lead(CpgCall *call, CpgFlight *flight)
+/* Begin a flight of a call if nobody else leads one. */
+bool
+cpg_call_lead(CpgCall *call, CpgFlight *flight)
 {
 	cpg_flight_begin(flight, call->tag);
 	if (cpg_flight_lead(flight))
@@ -231,7 +234,7 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 	CpgFlightView view;
 
 	cpg_flight_look(call->tag, cpg_clock_now(), &view);
-	if (look_again(call) || take_over(call, follower, &view))
+	if (cpg_call_look_again(call) || take_over(call, follower, &view))
 		return TURN_VALUE;
 	if (view.state == CPG_FLIGHT_UNCACHEABLE || cpg_follow_deadlocks(follower))
 		return load_alone(call, flight);
@@ -241,7 +244,7 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 		return TURN_NONE;
 	if (!may_lead)
 		return view.state == CPG_FLIGHT_QUEUED ? TURN_NONE : TURN_GIVE_UP;
-	if (try_lead(call, flight))
+	if (cpg_call_lead(call, flight))
 		return TURN_LOAD;
 	/* the lock table is full, or the leader's slot was displaced */
 	if (follower->naps > NAPS_WITHOUT_LEADER)
@@ -296,6 +299,26 @@ follow_or_lead(CpgCall *call, CpgFlight *flight)
 	return answer_instead(call, CPG_INSTEAD_OF_WAIT, 0, 0);
 }
 
+/*
+ * A value has expired that may still be served: let a worker load, wait for
+ * that no longer than soft_timeout, and take the old one.  TURN_GIVE_UP if that
+ * is not how this call goes.
+ */
+static Turn
+wait_softly(CpgCall *call, CpgFlight *flight)
+{
+	const CpgNamespace *ns = call->ns;
+	Turn		turn;
+
+	if (ns->soft_timeout == 0 || !call->has_old || cpg_flight_nested() ||
+		call->old.expiry + ns->stale_for <= cpg_clock_read() || !cpg_refresh_queue(call))
+		return TURN_GIVE_UP;
+	turn = follow(call, flight, false, ns->soft_timeout);
+	if (turn == TURN_GIVE_UP && cpg_serve_stale(call))
+		return TURN_VALUE;
+	return turn;
+}
+
 /* Find out how this call gets its value. */
 static Turn
 choose(CpgCall *call, CpgFlight *flight)
@@ -303,6 +326,7 @@ choose(CpgCall *call, CpgFlight *flight)
 	int64		now = cpg_clock_now();
 	int64		retry_at;
 	CpgFlightView view;
+	Turn		turn;
 
 	if (call->reason != CPG_MAY_PUBLISH && call->reason != CPG_COUNT_FORBIDDEN)
 		return load_alone(call, flight);
@@ -322,7 +346,10 @@ choose(CpgCall *call, CpgFlight *flight)
 	}
 	if (CPG_SKIP("coalescing"))
 		return load_alone(call, flight);
-	return try_lead(call, flight) ? TURN_LOAD : follow_or_lead(call, flight);
+	turn = wait_softly(call, flight);
+	if (turn != TURN_GIVE_UP)
+		return turn;
+	return cpg_call_lead(call, flight) ? TURN_LOAD : follow_or_lead(call, flight);
 }
 
 /*
@@ -334,7 +361,7 @@ load_or_serve(CpgCall *call, CpgFlight *flight)
 {
 	CpgOutcome	outcome;
 
-	if (!load(call, flight, &outcome))
+	if (!cpg_call_load(call, flight, &outcome))
 	{
 		cpg_flight_end(flight);
 		cpg_serve_instead(call);
@@ -361,7 +388,7 @@ take_turn(CpgCall *call, CpgFlight *flight)
 {
 	PG_TRY();
 	{
-		if (flight->leading && look_again(call))
+		if (flight->leading && cpg_call_look_again(call))
 			cpg_flight_end(flight);
 		else
 			load_or_serve(call, flight);
@@ -384,7 +411,8 @@ cpg_call_miss(CpgCall *call)
 {
 	CpgFlight	flight;
 
-	prepare(call);
+	call->tag = cpg_flight_tag(&call->key);
+	cpg_call_prepare(call);
 	refuse_recursion(call);
 	switch (choose(call, &flight))
 	{

@@ -35,8 +35,7 @@ typedef enum CpgFlightState
 	CPG_FLIGHT_FAILED,			/* the source did: not to be tried again for a
 								 * while */
 	CPG_FLIGHT_ERROR,			/* the load failed in another way */
-	CPG_FLIGHT_UNCACHEABLE,		/* there is nothing to wait for */
-	CPG_FLIGHT_FOREGROUND		/* idle; workers cannot load it */
+	CPG_FLIGHT_UNCACHEABLE		/* there is nothing to wait for */
 } CpgFlightState;
 
 /* What a slot says; marks that have expired read as idle. */
@@ -49,6 +48,7 @@ typedef struct CpgFlightView
 	uint16		failures;		/* of flights, so far; wraps around */
 	int			sqlerrcode;		/* of one that failed */
 	int64		until;			/* a mark's end */
+	bool		foreground;		/* workers cannot load it */
 } CpgFlightView;
 
 /* A load in progress in this process; they nest. */
@@ -77,6 +77,7 @@ extern void cpg_flights_init(CpgSharedFlights *flights, uint32 max_namespaces);
 extern uint64 cpg_flight_tag(const CpgKey *key);
 extern void cpg_flight_look(uint64 tag, int64 now, CpgFlightView *view);
 extern void cpg_flight_mark(uint64 tag, CpgFlightState state, int sqlerrcode, int64 until);
+extern void cpg_flight_foreground(uint64 tag, int64 until);
 extern bool cpg_flight_claim(uint64 tag, int64 now, int64 until);
 extern bool cpg_flight_awaited(const CpgFlight *flight);
 

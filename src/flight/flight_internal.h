@@ -21,6 +21,7 @@ typedef struct CpgFlightSlot
 {
 	uint64		tag;			/* 0: free */
 	int64		until;			/* of a mark */
+	int64		foreground;		/* until when workers cannot load it */
 	uint32		number;			/* of the last flight begun */
 	uint32		handed;
 	int32		sqlerrcode;

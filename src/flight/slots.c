@@ -165,6 +165,7 @@ view_locked(const CpgFlightStripe *stripe, const CpgFlightSlot *slot, int64 now,
 	view->failures = slot->failures;
 	view->sqlerrcode = slot->sqlerrcode;
 	view->until = slot->until;
+	view->foreground = slot->foreground > now;
 	if (is_mark(view->state) && view->until <= now)
 		view->state = CPG_FLIGHT_IDLE;
 }
@@ -197,6 +198,20 @@ cpg_flight_mark(uint64 tag, CpgFlightState state, int sqlerrcode, int64 until)
 	}
 	SpinLockRelease(&stripe->lock);
 	ConditionVariableBroadcast(&stripe->changed);
+}
+
+/* Note that workers cannot load a tag, until a time. */
+void
+cpg_flight_foreground(uint64 tag, int64 until)
+{
+	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
+	CpgFlightSlot *slot;
+
+	SpinLockAcquire(&stripe->lock);
+	slot = cpg_flight_slot_for_locked(stripe, tag);
+	if (slot != NULL)
+		slot->foreground = until;
+	SpinLockRelease(&stripe->lock);
 }
 
 /*

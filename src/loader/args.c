@@ -153,24 +153,27 @@ cpg_args_read(const CpgFetch *fetch, CpgArgs *args)
 		case CPG_ARGS_ARRAY:
 			read_array(DatumGetArrayTypeP(fetch->args), args);
 			break;
+		case CPG_ARGS_LIST:
+			*args = *fetch->list;
+			break;
 	}
 }
 
 static uint64
-hash_value(Datum value, Form_pg_attribute att, uint64 seed)
+hash_value(Datum value, bool byval, int16 len, uint64 seed)
 {
-	if (att->attbyval)
+	if (byval)
 		return cpg_hash_combine(seed, value);
-	if (att->attlen == -1)
+	if (len == -1)
 	{
-		value = flat_value(value, att);
+		value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 		return hash_bytes_extended((unsigned char *) VARDATA_ANY(DatumGetPointer(value)),
 								   (int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), seed);
 	}
-	if (att->attlen == -2)
+	if (len == -2)
 		return hash_bytes_extended((unsigned char *) DatumGetCString(value),
 								   (int) strlen(DatumGetCString(value)), seed);
-	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), att->attlen, seed);
+	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), len, seed);
 }
 
 /* A hash of types and values, in order, and of how many there are. */
@@ -190,10 +193,28 @@ hash_columns(Datum record, uint64 hash)
 		count++;
 		hash = cpg_hash_combine(hash, ((uint64) att->atttypid << 1) | columns.nulls[i]);
 		if (!columns.nulls[i])
-			hash = hash_value(columns.values[i], att, hash);
+			hash = hash_value(columns.values[i], att->attbyval, att->attlen, hash);
 	}
 	ReleaseTupleDesc(columns.desc);
 	return cpg_hash_combine(hash, count);
+}
+
+/* The same of columns taken from a record before. */
+static uint64
+hash_list(const CpgArgs *args, uint64 hash)
+{
+	for (int i = 0; i < args->count; i++)
+	{
+		Oid			type = OidIsValid(args->types[i]) ? args->types[i] : UNKNOWNOID;
+		int16		len;
+		bool		byval;
+
+		get_typlenbyval(type, &len, &byval);
+		hash = cpg_hash_combine(hash, ((uint64) type << 1) | args->nulls[i]);
+		if (!args->nulls[i])
+			hash = hash_value(args->values[i], byval, len, hash);
+	}
+	return cpg_hash_combine(hash, args->count);
 }
 
 /* A hash of the arguments of a fetch as they are given. */
@@ -208,6 +229,8 @@ cpg_args_hash(const CpgFetch *fetch, uint64 seed)
 			break;
 		case CPG_ARGS_RECORD:
 			return hash_columns(fetch->args, seed);
+		case CPG_ARGS_LIST:
+			return hash_list(fetch->list, seed);
 		case CPG_ARGS_ARRAY:
 			/* the bytes of an array are those of its elements */
 			array = DatumGetArrayTypeP(fetch->args);

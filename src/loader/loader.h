@@ -28,7 +28,9 @@ typedef enum CpgArgsForm
 {
 	CPG_ARGS_NONE,
 	CPG_ARGS_RECORD,
-	CPG_ARGS_ARRAY
+	CPG_ARGS_ARRAY,
+	CPG_ARGS_LIST				/* the columns of a record, from another
+								 * session */
 } CpgArgsForm;
 
 /* The query of a call site and its hash, to compare instead of hashing. */
@@ -44,7 +46,8 @@ typedef struct CpgFetch
 	text	   *key;
 	text	   *query;			/* NULL: the namespace's registered loader */
 	CpgArgsForm form;
-	Datum		args;
+	Datum		args;			/* a record or an array */
+	CpgArgs    *list;			/* of CPG_ARGS_LIST */
 	CpgQueryMemo **memo;		/* of the call site, may be made anew */
 	MemoryContext memo_context;
 	int64		ttl;			/* milliseconds, 0: the namespace's */
@@ -103,7 +106,7 @@ typedef struct CpgLoaded
 extern void cpg_loader_run(const char *query, CpgArgs *args, CpgLoaded *loaded);
 
 /* fingerprint.c */
-extern uint64 cpg_fingerprint_of_query(const CpgFetch *fetch, const CpgNamespace *ns);
-extern uint64 cpg_fingerprint_of_loader(const CpgNamespace *ns, Oid function, uint64 version);
+extern uint64 cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity);
+extern uint64 cpg_fingerprint_of_loader(Oid function, uint64 version, uint64 identity);
 
 #endif							/* CPG_LOADER_LOADER_H */

@@ -9,6 +9,9 @@
 #define CPG_WORKER_WORKER_H
 
 extern void cpg_worker_register(void);
+extern void cpg_launcher_register(void);
 extern PGDLLEXPORT void cachepg_janitor_main(Datum arg);
+extern PGDLLEXPORT void cachepg_launcher_main(Datum arg);
+extern PGDLLEXPORT void cachepg_refresher_main(Datum arg);
 
 #endif							/* CPG_WORKER_WORKER_H */
