@@ -257,7 +257,7 @@ SELECT seen('a'), (cache_entry('tx:late')).state;
 SELECT cache_fetch('tx:late', 'SELECT count(*) FROM late'), cache_exists('tx:late');
 
 DROP TABLE ops, results, written, late;
-DROP FUNCTION seen, nest;
+DROP FUNCTION seen, nest, becomes_fresh;
 DROP PROCEDURE reset;
 SELECT cache_namespace_drop('tx'), cache_namespace_drop('txb');
 SELECT * FROM cachepg_check();
