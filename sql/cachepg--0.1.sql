@@ -260,6 +260,22 @@ CREATE FUNCTION cache_fetch(key text) RETURNS jsonb
 COMMENT ON FUNCTION cache_fetch(text) IS
 'The cached result of the loader of the key''s namespace, which runs as the namespace''s owner on a miss; needs read';
 
+CREATE FUNCTION cache_query(rowtype anyelement, key text, query text, args record DEFAULT NULL,
+							ttl interval DEFAULT NULL, soft_ttl interval DEFAULT NULL,
+							beta double precision DEFAULT NULL, tags text[] DEFAULT NULL,
+							consistency text DEFAULT NULL) RETURNS SETOF anyelement
+	LANGUAGE c PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'cachepg_cache_query_record';
+COMMENT ON FUNCTION cache_query(anyelement, text, text, record, interval, interval, double precision, text[], text) IS
+'The cached rows of a query, in the type of rowtype, as in NULL::users; else as cache_fetch';
+
+CREATE FUNCTION cache_query(rowtype anyelement, key text, query text, args text[],
+							ttl interval DEFAULT NULL, soft_ttl interval DEFAULT NULL,
+							beta double precision DEFAULT NULL, tags text[] DEFAULT NULL,
+							consistency text DEFAULT NULL) RETURNS SETOF anyelement
+	LANGUAGE c PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'cachepg_cache_query_text';
+COMMENT ON FUNCTION cache_query(anyelement, text, text, text[], interval, interval, double precision, text[], text) IS
+'As cache_query with a record, with arguments as text in the types that the query infers; for drivers';
+
 -- ---------------------------------------------------------------------
 -- Namespaces
 -- ---------------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "shmem.h"
 #include "stats/stats.h"
 #include "track/track.h"
+#include "value/value.h"
 
 /* The role of the key of what a query, or the registered loader, loads. */
 Oid
@@ -55,6 +56,13 @@ cpg_call_find_key(CpgCall *call, uint64 identity)
 	key->any_fingerprint = false;
 }
 
+/* Whether rows are still of the type they were kept as; jsonb always is. */
+static inline bool
+is_current(const CpgCall *call, const CpgValue *value)
+{
+	return likely(!OidIsValid(call->fetch->rowtype)) || cpg_value_current(value);
+}
+
 /*
  * Read a call's key again, also what expired at most so many milliseconds ago.
  * The namespace may have been dropped since, and its number given away.
@@ -68,7 +76,7 @@ cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read)
 		return false;
 	call->key.grace = (uint32) Min(grace, PG_UINT32_MAX);
 	*read = cpg_inval_get(ns, &call->key, cpg_clock_read(), value);
-	return read->hit;
+	return read->hit && is_current(call, value);
 }
 
 /* Look up the value of a call; true if it is there and not expired. */
@@ -83,7 +91,12 @@ look_up(CpgCall *call)
 	call->old.cells = NULL;
 	call->key.grace = (uint32) Min(cpg_namespace_grace(ns), PG_UINT32_MAX);
 	read = cpg_inval_get(ns, &call->key, now, &call->old);
-	call->has_old = read.hit;
+	call->has_old = read.hit && is_current(call, &call->old);
+	if (unlikely(read.hit && !call->has_old))
+	{
+		cpg_stats_add(ns->number, CPG_COUNT_TYPE_CHANGED, 1);
+		return false;
+	}
 	if (likely(read.hit && call->old.expiry > now))
 	{
 		cpg_stats_add(ns->number, CPG_COUNT_HITS, 1);
@@ -98,8 +111,8 @@ look_up(CpgCall *call)
 }
 
 /*
- * The value of a fetch, jsonb, in the current memory context.  Needs read on
- * the key's namespace.
+ * The value of a fetch in the current memory context: jsonb, or an array of its
+ * row type.  Needs read on the key's namespace.
  */
 Datum
 cpg_fetch(CpgFetch *fetch, bool *isnull)

@@ -90,7 +90,7 @@ run_loader(CpgCall *call)
 	cpg_context_enter(&call->context);
 	call->runs_as = GetUserId();
 	CPG_FAULT("fetch-stamped");
-	cpg_loader_run(query, &args, &call->loaded);
+	cpg_loader_run(query, &args, call->fetch->rowtype, &call->loaded);
 	CPG_FAULT("fetch-loaded");
 	if (CPG_SKIP("stamp-order"))
 		call->stamp = cpg_guard_stamp(cpg_guard);

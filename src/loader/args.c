@@ -281,36 +281,50 @@ point_into_query(void *arg)
 		errcontext("SQL statement \"%s\"", query);
 }
 
-/* Read the texts among the arguments as values of the types inferred. */
 static void
-read_texts(CpgArgs *args, const Oid *types)
+begin_query(const char *query, ErrorContextCallback *callback)
 {
+	callback->callback = point_into_query;
+	callback->arg = unconstify(char *, query);
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+/* Read a text as a value of the type inferred for it. */
+static void
+read_text(CpgArgs *args, int n, Oid type)
+{
+	Oid			input;
+	Oid			ioparam;
+
+	args->types[n] = type;
+	getTypeInputInfo(type, &input, &ioparam);
+	args->values[n] = OidInputFunctionCall(input,
+										   args->nulls[n] ? NULL : DatumGetCString(args->values[n]),
+										   ioparam, -1);
+}
+
+/* Read the texts among the arguments as values of the types inferred. */
+void
+cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *types)
+{
+	ErrorContextCallback callback;
+
+	begin_query(query, &callback);
 	for (int i = 0; i < args->count; i++)
 	{
-		Oid			input;
-		Oid			ioparam;
-
-		if (OidIsValid(args->types[i]))
-			continue;
-		args->types[i] = types[i];
-		if (!OidIsValid(types[i]) || types[i] == UNKNOWNOID)
-			ereport(ERROR,
-					(errcode(ERRCODE_INDETERMINATE_DATATYPE),
-					 errmsg("could not determine data type of parameter $%d", i + 1)));
-		getTypeInputInfo(types[i], &input, &ioparam);
-		args->values[i] = OidInputFunctionCall(input,
-											   args->nulls[i] ? NULL : DatumGetCString(args->values[i]),
-											   ioparam, -1);
+		if (!OidIsValid(args->types[i]))
+			read_text(args, i, types[i]);
 	}
+	error_context_stack = callback.previous;
 }
 
 /*
- * Give each argument the type of its parameter in the query: read texts by the
- * input function of the type that the query infers.  A wrong number of them is
- * invalid_parameter_value.
+ * Give each argument without a type that of its parameter in the query, not yet
+ * its value.  A wrong number of arguments is invalid_parameter_value.
  */
 void
-cpg_args_bind(const char *query, CpgArgs *args)
+cpg_args_infer(const char *query, CpgArgs *args)
 {
 	int			count = args->count;
 	Oid		   *types = palloc(Max(count, 1) * sizeof(Oid));
@@ -318,11 +332,7 @@ cpg_args_bind(const char *query, CpgArgs *args)
 	Query	   *analyzed;
 	ErrorContextCallback callback;
 
-	callback.callback = point_into_query;
-	callback.arg = unconstify(char *, query);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
+	begin_query(query, &callback);
 	memcpy(types, args->types, count * sizeof(Oid));
 	analyzed = parse_analyze_varparams(parse_one(query), query, &types, &count, NULL);
 	(void) find_highest_param((Node *) analyzed, &highest);
@@ -332,7 +342,14 @@ cpg_args_bind(const char *query, CpgArgs *args)
 				 errmsg("wrong number of arguments for the query of cache_fetch"),
 				 errdetail("It takes %d; given were %d.", highest, args->count),
 				 errhint("Pass them as args => ROW(...) or args => ARRAY['...'], one for each of $1, $2, ...")));
-	read_texts(args, types);
+	for (int i = 0; i < args->count; i++)
+	{
+		if (!OidIsValid(types[i]) || types[i] == UNKNOWNOID)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+					 errmsg("could not determine data type of parameter $%d", i + 1)));
+	}
+	memcpy(args->types, types, args->count * sizeof(Oid));
 
 	error_context_stack = callback.previous;
 }

@@ -30,8 +30,9 @@
 /* Longer queries are hashed anew each time. */
 #define MEMO_MAX 8192
 
-static uint64
-hash_search_path(uint64 hash)
+/* A hash of the schemas that search_path stands for. */
+uint64
+cpg_hash_search_path(uint64 hash)
 {
 	Oid			some[SOME_SCHEMAS];
 	Oid		   *path = some;
@@ -91,7 +92,7 @@ cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity)
 {
 	uint64		hash = cpg_args_hash(fetch, hash_query(fetch));
 
-	hash = hash_search_path(hash);
+	hash = cpg_hash_search_path(hash);
 	hash = cpg_settings_listed_hash(hash);
 	if (OidIsValid(fetch->rowtype))
 		hash = cpg_hash_combine(hash, fetch->rowtype);

@@ -66,7 +66,8 @@ typedef struct CpgFetch
 /* args.c */
 extern void cpg_args_read(const CpgFetch *fetch, CpgArgs *args);
 extern uint64 cpg_args_hash(const CpgFetch *fetch, uint64 seed);
-extern void cpg_args_bind(const char *query, CpgArgs *args);
+extern void cpg_args_infer(const char *query, CpgArgs *args);
+extern void cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *types);
 
 /* registered.c */
 extern char *cpg_registered_parse(const char *loader, Oid owner);
@@ -98,14 +99,30 @@ extern void cpg_context_explain(const CpgContext *context, ErrorData *error);
 typedef struct CpgLoaded
 {
 	Datum		value;			/* in the caller's memory context */
-	Oid			type;			/* of it: jsonb */
+	Oid			type;			/* of it: jsonb, or an array of rows */
 	bool		isnull;
 	int64		microseconds;
 } CpgLoaded;
 
-extern void cpg_loader_run(const char *query, CpgArgs *args, CpgLoaded *loaded);
+/* Rows of key and value. */
+typedef struct CpgManyLoaded
+{
+	int			count;
+	text	  **keys;			/* in the caller's memory context */
+	Datum	   *values;			/* likewise, jsonb */
+	bool	   *nulls;
+	int64		microseconds;
+} CpgManyLoaded;
+
+extern void cpg_loader_run(const char *query, CpgArgs *args, Oid rowtype, CpgLoaded *loaded);
+extern void cpg_loader_run_many(const char *query, CpgArgs *args, CpgManyLoaded *loaded);
+pg_attribute_noreturn() extern void cpg_loader_refuse(int spi_code);
+
+/* plans.c */
+extern int	cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit);
 
 /* fingerprint.c */
+extern uint64 cpg_hash_search_path(uint64 hash);
 extern uint64 cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity);
 extern uint64 cpg_fingerprint_of_loader(Oid function, uint64 version, uint64 identity);
 
