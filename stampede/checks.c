@@ -8,9 +8,7 @@
  *
  *-------------------------------------------------------------------------
  */
-#include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,21 +21,34 @@
 Check		checks[CHECKS_MAX];
 int			nchecks = 0;
 
-static void
-			expect(bool met, const char *format,...) __attribute__((format(printf, 2, 3)));
+static bool
+holds(double measured, const char *operator, double bar)
+{
+	switch (operator[0])
+	{
+		case '<':
+			return measured <= bar;
+		case '>':
+			return measured >= bar;
+		default:
+			return measured == bar;
+	}
+}
 
 static void
-expect(bool met, const char *format,...)
+expect(const Run *run, const char *what, double measured, const char *operator, double bar,
+	   const char *unit)
 {
 	Check	   *check = &checks[nchecks];
-	va_list		args;
 
 	if (nchecks == CHECKS_MAX)
 		return;
-	va_start(args, format);
-	vsnprintf(check->text, sizeof(check->text), format, args);
-	va_end(args);
-	check->met = met;
+	snprintf(check->what, sizeof(check->what), "%s: %s", run->mode->name, what);
+	check->operator = operator;
+	check->bar = bar;
+	check->measured = measured;
+	check->unit = unit;
+	check->met = measured >= 0 && holds(measured, operator, bar);
 	nchecks++;
 }
 
@@ -53,28 +64,24 @@ find_run(const Run *runs, int nruns, const char *name)
 }
 
 static void
-expect_at_most(const char *what, double measured, double bar, const char *unit)
+expect_ms(const Run *run, const char *what, double measured, double bar)
 {
-	expect(measured >= 0 && measured <= bar, "%s: %.1f%s (<= %.1f%s)", what, measured, unit, bar, unit);
+	expect(run, what, measured, "<=", bar, " ms");
 }
 
 static void
-expect_executions(const Run *run)
+expect_one_execution(const Run *run)
 {
-	const Summary *s = &run->summary;
-
-	expect(s->executions == 1, "%s: executions of the source: %" PRId64 " (= 1)", run->mode->name,
-		   s->executions);
-	expect(s->errors == 0, "%s: errors: %d (= 0)", run->mode->name, s->errors);
+	expect(run, "executions of the source", (double) run->summary.executions, "=", 1, "");
+	expect(run, "errors", run->summary.errors, "=", 0, "");
 }
 
 /* Without a guard there is a stampede: the run is worth something. */
 static void
 check_naive(const Run *run)
 {
-	expect(run->summary.executions > run_clients / 2,
-		   "naive: executions of the source: %" PRId64 " (> %d, half of the clients)",
-		   run->summary.executions, run_clients / 2);
+	expect(run, "executions of the source, against half of the clients",
+		   (double) run->summary.executions, ">=", run_clients / 2 + 1, "");
 }
 
 static void
@@ -82,33 +89,27 @@ check_coalescing(const Run *run, const Run *control)
 {
 	const Summary *s = &run->summary;
 
-	expect_executions(run);
-	expect_at_most("coalescing: median latency", s->p50,
-				   (double) options.source_ms + FOLLOWER_SLACK_MS, " ms");
+	expect_one_execution(run);
+	expect_ms(run, "median latency", s->p50, (double) options.source_ms + FOLLOWER_SLACK_MS);
 	if (control == NULL)
 		return;
-	expect_at_most("coalescing: p99 against 1.5 times the control's", s->p99,
-				   CONTROL_RATIO * control->summary.p99, " ms");
-	expect_at_most("coalescing: largest latency against 1.5 times the control's", s->max,
-				   CONTROL_RATIO * control->summary.max, " ms");
+	expect_ms(run, "p99, against 1.5 times the control's", s->p99, CONTROL_RATIO * control->summary.p99);
+	expect_ms(run, "largest latency, against 1.5 times the control's", s->max,
+			  CONTROL_RATIO * control->summary.max);
 }
 
 /* The value is refreshed without anybody waiting; without workers, one does. */
 static void
-check_refresh(const Run *run, int may_wait)
+check_refresh(const Run *run, bool before_expiry, int may_wait)
 {
 	const Summary *s = &run->summary;
-	const char *name = run->mode->name;
-	char		what[100];
 
-	expect_executions(run);
-	if (strcmp(name, "soft") != 0)
-		expect(s->before_expiry == 1, "%s: of them begun before the expiry: %" PRId64 " (= 1)", name,
-			   s->before_expiry);
-	expect(s->waited <= may_wait, "%s: clients that waited for the source: %d (<= %d)", name, s->waited,
-		   may_wait);
-	snprintf(what, sizeof(what), "%s: p99 across the expiry against twice the one on a fresh value", name);
-	expect_at_most(what, s->p99, STEADY_RATIO * s->steady_p99, " ms");
+	expect_one_execution(run);
+	if (before_expiry)
+		expect(run, "executions begun before the expiry", (double) s->before_expiry, "=", 1, "");
+	expect(run, "requests that waited for the source", s->waited, "<=", may_wait, "");
+	expect_ms(run, "p99 across the expiry, against twice that on a fresh value", s->p99,
+			  STEADY_RATIO * s->steady_p99);
 }
 
 static void
@@ -119,23 +120,21 @@ check_breaker(const Run *run, const Run *control)
 	double		excess = control == NULL ? 0 :
 	fmax(control->summary.max - (double) options.source_ms, 0);
 
-	expect(s->errors == 0, "breaker: errors: %d (= 0)", s->errors);
-	expect_at_most("breaker: largest latency against twice soft_timeout and the control's excess", s->max,
-				   2 * (double) plan->soft_timeout_ms + excess, " ms");
-	expect(s->opened_ms >= 0, "breaker: opened %.0f ms after the death", s->opened_ms);
-	expect(s->loads_until_open <= plan->min_calls,
-		   "breaker: loads until it opened: %" PRId64 " (<= %d, breaker_min_calls)", s->loads_until_open,
-		   plan->min_calls);
-	expect(s->loads_while_open <= s->probes_allowed,
-		   "breaker: loads while open: %" PRId64 " (<= %" PRId64 ", one probe per breaker_open)",
-		   s->loads_while_open, s->probes_allowed);
-	expect_at_most("breaker: p99 of the worst second against twice the normal", s->worst_p99,
-				   STEADY_RATIO * s->steady_p99, " ms");
+	expect(run, "errors", s->errors, "=", 0, "");
+	expect_ms(run, "largest latency, against twice soft_timeout + the control's excess", s->max,
+			  2 * (double) plan->soft_timeout_ms + excess);
+	expect_ms(run, "opened after the death, against the time the source is dead", s->opened_ms,
+			  (double) plan->dead_ms);
+	expect(run, "loads until it opened, against breaker_min_calls", (double) s->loads_until_open, "<=",
+		   plan->min_calls, "");
+	expect(run, "loads while open, against one probe per breaker_open", (double) s->loads_while_open, "<=",
+		   (double) s->probes_allowed, "");
+	expect_ms(run, "p99 of the worst second, against twice the normal", s->worst_p99,
+			  STEADY_RATIO * s->steady_p99);
 	/* a probe may hang when the source recovers: it is cut off first */
-	expect_at_most("breaker: fresh value after the recovery, against breaker_open + source + "
-				   "load_timeout + retry_after", s->fresh_ms,
-				   (double) (plan->open_ms + options.source_ms + plan->load_timeout_ms +
-							 plan->retry_after_ms), " ms");
+	expect_ms(run, "fresh after recovery, against breaker_open + source + load_timeout + retry_after",
+			  s->fresh_ms,
+			  (double) (plan->open_ms + options.source_ms + plan->load_timeout_ms + plan->retry_after_ms));
 }
 
 void
@@ -151,13 +150,38 @@ checks_make(const Run *runs, int nruns)
 			check_naive(&runs[i]);
 		else if (strcmp(name, "coalescing") == 0)
 			check_coalescing(&runs[i], control);
-		else if (strcmp(name, "xfetch") == 0 || strcmp(name, "soft") == 0)
-			check_refresh(&runs[i], 0);
+		else if (strcmp(name, "xfetch") == 0)
+			check_refresh(&runs[i], true, 0);
 		else if (strcmp(name, "xfetch0") == 0)
-			check_refresh(&runs[i], 1);
+			check_refresh(&runs[i], true, 1);
+		else if (strcmp(name, "soft") == 0)
+			check_refresh(&runs[i], false, 0);
 		else if (strcmp(name, "breaker") == 0)
 			check_breaker(&runs[i], control);
 	}
+}
+
+/* The figure of a check, without its unit. */
+void
+check_figure(const Check *check, double value, char *figure)
+{
+	if (value < 0)
+		snprintf(figure, FIGURE_SIZE, "none");
+	else
+		snprintf(figure, FIGURE_SIZE, "%.*f", check->unit[0] == '\0' ? 0 : 1, value);
+}
+
+/* A check in words. */
+void
+check_text(const Check *check, char *line, size_t size)
+{
+	char		measured[FIGURE_SIZE];
+	char		bar[FIGURE_SIZE];
+
+	check_figure(check, check->measured, measured);
+	check_figure(check, check->bar, bar);
+	snprintf(line, size, "%s: %s%s (%s %s%s)", check->what, measured, check->unit, check->operator, bar,
+			 check->unit);
 }
 
 /* One line for each; false if one is missed. */
@@ -168,7 +192,10 @@ checks_print(void)
 
 	for (int i = 0; i < nchecks; i++)
 	{
-		printf("%s - %s\n", checks[i].met ? "ok" : "not ok", checks[i].text);
+		char		line[300];
+
+		check_text(&checks[i], line, sizeof(line));
+		printf("%s - %s\n", checks[i].met ? "ok" : "not ok", line);
 		all &= checks[i].met;
 	}
 	return all;

@@ -310,16 +310,23 @@ extern double run_percentile(const Run *run, unsigned phases, int64_t from, int6
 /* checks.c */
 typedef struct Check
 {
-	char text[	200];
+	char		what[120];
+	const char *operator;		/* >=, <=, = */
+	double		bar;
+	double		measured;		/* -1: there is no such figure */
+	const char *unit;			/* "" or " ms" */
 	bool		met;
 } Check;
 
 #define CHECKS_MAX 40
+#define FIGURE_SIZE 40
 
 extern Check checks[CHECKS_MAX];
 extern int	nchecks;
 
 extern void checks_make(const Run *runs, int nruns);
 extern bool checks_print(void);
+extern void check_figure(const Check *check, double value, char *figure);
+extern void check_text(const Check *check, char *text, size_t size);
 
 #endif							/* CPG_STAMPEDE_STAMPEDE_H */

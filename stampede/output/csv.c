@@ -94,3 +94,21 @@ csv_requests(FILE *file, const Run *runs, int nruns)
 		}
 	}
 }
+
+/* Nothing but the head without --expect. */
+void
+csv_checks(FILE *file, const Run *runs, int nruns)
+{
+	fputs("what,operator,bar,measured,unit,met\n", file);
+	for (int i = 0; i < nchecks; i++)
+	{
+		const Check *check = &checks[i];
+		char		bar[FIGURE_SIZE];
+		char		measured[FIGURE_SIZE];
+
+		check_figure(check, check->bar, bar);
+		check_figure(check, check->measured, measured);
+		fprintf(file, "\"%s\",%s,%s,%s,%s,%d\n", check->what, check->operator, bar, measured,
+				check->unit, check->met);
+	}
+}

@@ -45,6 +45,8 @@ output_write(const Run *runs, int nruns)
 	write_file("summary.csv", csv_summary, runs, nruns);
 	write_file("timeline.csv", csv_timeline, runs, nruns);
 	write_file("requests.csv", csv_requests, runs, nruns);
+	if (options.expect)
+		write_file("checks.csv", csv_checks, runs, nruns);
 	write_file("stampede.svg", svg_picture, runs, nruns);
 	write_file("report.html", html_report, runs, nruns);
 	progress("the report is %s/report.html", options.output);

@@ -35,11 +35,11 @@ static const char head[] =
 
 /* Text that may have characters of HTML. */
 static void
-put_text(FILE *file, const char *text)
+put_text(FILE *file, const char *line)
 {
-	for (; *text !='\0'; text ++)
+	for (; *line != '\0'; line++)
 	{
-		switch (*text)
+		switch (*line)
 		{
 			case '&':
 				fputs("&amp;", file);
@@ -51,7 +51,7 @@ put_text(FILE *file, const char *text)
 				fputs("&gt;", file);
 				break;
 			default:
-				fputc(*text, file);
+				fputc(*line, file);
 		}
 	}
 }
@@ -87,10 +87,10 @@ put_table(FILE *file, const Run *runs, int nruns)
 		fputs("<tr>", file);
 		for (int j = 0; j < table_ncolumns; j++)
 		{
-			char text[	CELL_SIZE];
+			char		line[CELL_SIZE];
 
-			table_columns[j].cell(&runs[i], text);
-			fprintf(file, "<td>%s</td>", text);
+			table_columns[j].cell(&runs[i], line);
+			fprintf(file, "<td>%s</td>", line);
 		}
 		fputs("</tr>\n", file);
 	}
@@ -108,9 +108,12 @@ put_checks(FILE *file)
 	fputs("<h2>Expectations</h2>\n<ul>\n", file);
 	for (int i = 0; i < nchecks; i++)
 	{
+		char		line[300];
+
+		check_text(&checks[i], line, sizeof(line));
 		fprintf(file, "<li%s>%s: ", checks[i].met ? "" : " class=\"missed\"",
 				checks[i].met ? "met" : "missed");
-		put_text(file, checks[i].text);
+		put_text(file, line);
 		fputs("</li>\n", file);
 	}
 	fputs("</ul>\n", file);

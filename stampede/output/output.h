@@ -44,7 +44,7 @@ typedef struct Column
 {
 	const char *head;
 	const char *explanation;
-	void		(*cell) (const Run *run, char *text);
+	void		(*cell) (const Run *run, char *cell);
 } Column;
 
 extern const Column table_columns[];
@@ -60,6 +60,7 @@ extern void output_write(const Run *runs, int nruns);
 extern void csv_summary(FILE *file, const Run *runs, int nruns);
 extern void csv_timeline(FILE *file, const Run *runs, int nruns);
 extern void csv_requests(FILE *file, const Run *runs, int nruns);
+extern void csv_checks(FILE *file, const Run *runs, int nruns);
 
 /* svg.c */
 extern void svg_picture(FILE *file, const Run *runs, int nruns);

@@ -6,7 +6,8 @@
  *
  * Latencies have the same logarithmic scale in all panels, so that a wait for
  * the source and an answer from the cache can be compared at a glance; the
- * load's scale is the panel's own.
+ * load's scale is the panel's own.  Where nothing happens between the load of
+ * the value and the burst, the axis of time begins a little before the burst.
  *
  *-------------------------------------------------------------------------
  */
@@ -68,7 +69,7 @@ draw_load_axis(FILE *file, const Scale *load)
 			"<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>\n",
 			LEFT - 6, LOAD_TOP + 4, load->high, LEFT - 6, LOAD_BOTTOM + 4);
 	fprintf(file, "<text transform=\"translate(14 %d) rotate(-90)\" text-anchor=\"middle\">"
-			"source</text>\n", (LOAD_TOP + LOAD_BOTTOM) / 2);
+			"executions</text>\n", (LOAD_TOP + LOAD_BOTTOM) / 2);
 }
 
 /* The three paths of the latencies: from median to largest, largest, median. */
@@ -87,7 +88,7 @@ draw_latencies(FILE *file, const Timeline *timeline, const Scale *time, const Sc
 			double		max = scale_position(latency, bin->max);
 			double		mid = scale_position(latency, bin->p50);
 
-			if (bin->finished == 0 || (kind < 2 && mid - max < 0.5))
+			if (bin->finished == 0 || timeline_second(timeline, i) < time->low || (kind < 2 && mid - max < 0.5))
 				continue;
 			if (kind == 0)
 				fprintf(file, "M%.1f %.1fV%.1f", x, mid, max);
@@ -146,10 +147,23 @@ draw_marks(FILE *file, const Run *run, const Scale *time)
 		double		second = (double) (run->marks[i].at - run->zero) / (double) SECOND;
 		double		x = scale_position(time, second);
 
+		if (second < time->low)
+			continue;
 		fprintf(file, "<path class=\"st-mark\" d=\"M%.1f %dV%d\"/>"
 				"<text x=\"%.1f\" y=\"%d\">%s</text>\n",
 				x, LATENCY_TOP - 8, LOAD_BOTTOM, x + 3, LATENCY_TOP - 2, run->marks[i].label);
 	}
+}
+
+static int
+first_bin(const Timeline *timeline)
+{
+	const Run  *run = timeline->run;
+	int64_t		begin = run->zero - options.source_ms * MS / 4;
+
+	if (run->mode->traffic || begin <= timeline->from)
+		return 0;
+	return (int) ((begin - timeline->from) / STEP);
 }
 
 /* most_ms is the upper end of the scale of latencies. */
@@ -157,7 +171,8 @@ void
 panel_draw(FILE *file, const Timeline *timeline, double top, double most_ms)
 {
 	const Run  *run = timeline->run;
-	Scale		time = {timeline_second(timeline, 0), timeline_second(timeline, timeline->nbins), LEFT,
+	int			first = first_bin(timeline);
+	Scale		time = {timeline_second(timeline, first), timeline_second(timeline, timeline->nbins), LEFT,
 	RIGHT, false};
 	Scale		latency = {LEAST_MS, most_ms, LATENCY_BOTTOM, LATENCY_TOP, true};
 	Scale		load = {0, 1, LOAD_BOTTOM, LOAD_TOP, false};

@@ -11,66 +11,66 @@
 #include "output/output.h"
 
 static void
-ms_cell(double value, char *text)
+ms_cell(double value, char *cell)
 {
 	if (value < 0)
-		snprintf(text, CELL_SIZE, "-");
+		snprintf(cell, CELL_SIZE, "-");
 	else
-		snprintf(text, CELL_SIZE, "%.1f", value);
+		snprintf(cell, CELL_SIZE, "%.1f", value);
 }
 
 static void
-mode_cell(const Run *run, char *text)
+mode_cell(const Run *run, char *cell)
 {
-	snprintf(text, CELL_SIZE, "%s", run->mode->name);
+	snprintf(cell, CELL_SIZE, "%s", run->mode->name);
 }
 
 static void
-executions_cell(const Run *run, char *text)
+executions_cell(const Run *run, char *cell)
 {
-	snprintf(text, CELL_SIZE, "%" PRId64, run->summary.executions);
+	snprintf(cell, CELL_SIZE, "%" PRId64, run->summary.executions);
 }
 
 static void
-peak_cell(const Run *run, char *text)
+peak_cell(const Run *run, char *cell)
 {
-	snprintf(text, CELL_SIZE, "%" PRId64, run->summary.peak);
+	snprintf(cell, CELL_SIZE, "%" PRId64, run->summary.peak);
 }
 
 static void
-waited_cell(const Run *run, char *text)
+waited_cell(const Run *run, char *cell)
 {
-	snprintf(text, CELL_SIZE, "%d", run->summary.waited);
+	snprintf(cell, CELL_SIZE, "%d", run->summary.waited);
 }
 
 static void
-p50_cell(const Run *run, char *text)
+p50_cell(const Run *run, char *cell)
 {
-	ms_cell(run->summary.p50, text);
+	ms_cell(run->summary.p50, cell);
 }
 
 static void
-p99_cell(const Run *run, char *text)
+p99_cell(const Run *run, char *cell)
 {
-	ms_cell(run->summary.p99, text);
+	ms_cell(run->summary.p99, cell);
 }
 
 static void
-max_cell(const Run *run, char *text)
+max_cell(const Run *run, char *cell)
 {
-	ms_cell(run->summary.max, text);
+	ms_cell(run->summary.max, cell);
 }
 
 static void
-steady_cell(const Run *run, char *text)
+steady_cell(const Run *run, char *cell)
 {
-	ms_cell(run->summary.steady_p99, text);
+	ms_cell(run->summary.steady_p99, cell);
 }
 
 static void
-errors_cell(const Run *run, char *text)
+errors_cell(const Run *run, char *cell)
 {
-	snprintf(text, CELL_SIZE, "%d", run->summary.errors);
+	snprintf(cell, CELL_SIZE, "%d", run->summary.errors);
 }
 
 const Column table_columns[] = {
@@ -92,12 +92,12 @@ const int	table_ncolumns = sizeof(table_columns) / sizeof(table_columns[0]);
 
 /* The first column is flush left, the others flush right. */
 static void
-print_cell(int column, int width, const char *text)
+print_cell(int column, int width, const char *cell)
 {
 	if (column == 0)
-		printf("%-*s", width, text);
+		printf("%-*s", width, cell);
 	else
-		printf("  %*s", width, text);
+		printf("  %*s", width, cell);
 }
 
 void
@@ -112,10 +112,10 @@ table_print(const Run *runs, int nruns)
 	{
 		for (int j = 0; j < table_ncolumns; j++)
 		{
-			char text[	CELL_SIZE];
+			char		cell[CELL_SIZE];
 
-			table_columns[j].cell(&runs[i], text);
-			print_cell(j, widths[j], text);
+			table_columns[j].cell(&runs[i], cell);
+			print_cell(j, widths[j], cell);
 		}
 		putchar('\n');
 	}
