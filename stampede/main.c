@@ -84,37 +84,55 @@ catch_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* The modes to run, in the order of the table; returns their number. */
+/* Each mode runs once: it has one namespace, and statements with its name. */
 static int
-select_modes(const Mode **selected)
+add_mode(const Mode **selected, int n, const Mode *mode)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (selected[i] == mode)
+			return n;
+	}
+	selected[n] = mode;
+	return n + 1;
+}
+
+static int
+default_modes(const Mode **selected)
 {
 	int			n = 0;
-	const char *rest = options.modes;
 
-	if (rest == NULL)
+	for (int i = 0; i < nmodes; i++)
 	{
-		for (int i = 0; i < nmodes; i++)
-		{
-			if (modes[i].by_default && (server.guards || !modes[i].guards))
-				selected[n++] = &modes[i];
-			else if (modes[i].by_default)
-				progress("mode %s is left out: cache_fetch of cachepg %s has no guards against stampedes",
-						 modes[i].name, server.extension);
-		}
-		return n;
+		if (modes[i].by_default && (server.guards || !modes[i].guards))
+			n = add_mode(selected, n, &modes[i]);
+		else if (modes[i].by_default)
+			progress("mode %s is left out: cache_fetch of cachepg %s has no guards against stampedes",
+					 modes[i].name, server.extension);
 	}
-	for (; *rest != '\0' && n < MODES_MAX; rest += strspn(rest, ","))
-	{
-		size_t		len = strcspn(rest, ",");
-		const Mode *mode = mode_find(rest, len);
+	return n;
+}
 
+/* Modes by name; expectations are set against the control. */
+static int
+named_modes(const Mode **selected, const char *names)
+{
+	int			n = options.expect ? add_mode(selected, 0, &modes[0]) : 0;
+	size_t		len;
+
+	for (const char *name = names; *name != '\0'; name += strspn(name, ","))
+	{
+		const Mode *mode;
+
+		len = strcspn(name, ",");
+		mode = mode_find(name, len);
 		if (mode == NULL)
-			fail("there is no mode \"%.*s\" (see --help)", (int) len, rest);
+			fail("there is no mode \"%.*s\" (see --help)", (int) len, name);
 		if (mode->guards && !server.guards)
 			fail("mode %s needs a newer cachepg than %s in this database", mode->name,
 				 server.extension);
-		selected[n++] = mode;
-		rest += len;
+		n = add_mode(selected, n, mode);
+		name += len;
 	}
 	return n;
 }
@@ -173,16 +191,21 @@ static void
 run_all(void)
 {
 	const Mode *selected[MODES_MAX];
-	int			n = select_modes(selected);
+	int			n = options.modes == NULL ? default_modes(selected) :
+	named_modes(selected, options.modes);
 	int			count = number_of_clients();
+	bool		breaker = false;
 
 	run_clients = count;
 	allow_files(count + 50);
 	server_prepare_source();
 	for (int i = 0; i < n; i++)
+	{
 		server_create_namespace(selected[i]);
+		breaker |= selected[i]->play == play_breaker;
+	}
 	loop_open();
-	monitor_open();
+	monitor_open(breaker);
 	clients_open(count, selected, n);
 	run_modes(selected, n);
 	monitor_close();

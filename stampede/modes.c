@@ -21,6 +21,7 @@
 #define WAIT_STEP	{"stampede_wait", true}
 #define SOURCE_STEP {"stampede_source", false}
 
+/* The control is the first. */
 const Mode	modes[] = {
 	{
 		.name = "control",.title = "everybody waits for a timer of the server instead of the source",

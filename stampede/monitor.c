@@ -40,12 +40,14 @@ exec(const char *sql)
 }
 
 void
-monitor_open(void)
+monitor_open(bool with_breaker)
 {
 	monitor.conn = server_connect_now();
+	if (PQstatus(monitor.conn) != CONNECTION_OK)
+		fail("%s", PQerrorMessage(monitor.conn));
 	exec("PREPARE meters AS SELECT " METERS ", 'closed'");
 	exec("EXECUTE meters");
-	if (server.guards)
+	if (with_breaker)
 		exec("PREPARE meters_breaker AS SELECT " METERS ", "
 			 "(SELECT state FROM cache_breakers WHERE namespace = '" NAMESPACE "breaker')");
 	monitor.state = CLIENT_IDLE;

@@ -92,7 +92,7 @@ compare_clocks(void)
 		{
 			best = after - before;
 			server.clock_offset = strtod(PQgetvalue(result, 0, 0), NULL) -
-				(double) (before + best / 2) / (double) SECOND;
+				((double) before + 0.5 * (double) best) / (double) SECOND;
 		}
 		PQclear(result);
 	}

@@ -283,7 +283,7 @@ extern void loop_argument(double value);
 /* monitor.c */
 extern Client monitor;
 
-extern void monitor_open(void);
+extern void monitor_open(bool with_breaker);
 extern void monitor_close(void);
 extern void monitor_begin(Run *run);
 extern int64_t monitor_next(void);

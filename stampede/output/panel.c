@@ -24,19 +24,20 @@
 #define LOAD_TOP		190
 #define LOAD_BOTTOM		260
 #define LEAST_MS		0.1
+#define LABEL_WIDTH		60
 
 static void
 draw_time_axis(FILE *file, const Scale *time)
 {
 	double		step = tick_step(time->high - time->low, 10);
 
-	for (double tick = ceil(time->low / step) * step; tick <= time->high; tick += step)
+	for (int i = (int) ceil(time->low / step); i * step <= time->high; i++)
 	{
-		double		x = scale_position(time, tick);
+		double		x = scale_position(time, i * step);
 
 		fprintf(file, "<path class=\"st-grid\" d=\"M%.1f %dV%d\"/>"
 				"<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%g</text>\n",
-				x, LATENCY_TOP, LOAD_BOTTOM, x, LOAD_BOTTOM + 16, fabs(tick) < step / 2 ? 0 : tick);
+				x, LATENCY_TOP, LOAD_BOTTOM, x, LOAD_BOTTOM + 16, i * step);
 	}
 	fprintf(file, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">seconds</text>\n", RIGHT,
 			LOAD_BOTTOM + 32);
@@ -46,14 +47,16 @@ static void
 draw_latency_axis(FILE *file, const Scale *latency)
 {
 	double		source = scale_position(latency, (double) options.source_ms);
+	int			first = (int) lround(log10(latency->low));
+	int			last = (int) lround(log10(latency->high));
 
-	for (double tick = latency->low; tick <= latency->high * 1.01; tick *= 10)
+	for (int power = first; power <= last; power++)
 	{
-		double		y = scale_position(latency, tick);
+		double		y = scale_position(latency, pow(10, power));
 
 		fprintf(file, "<path class=\"st-grid\" d=\"M%d %.1fH%d\"/>"
 				"<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%g</text>\n",
-				LEFT, y, RIGHT, LEFT - 6, y + 4, tick);
+				LEFT, y, RIGHT, LEFT - 6, y + 4, pow(10, power));
 	}
 	fprintf(file, "<path class=\"st-source\" d=\"M%d %.1fH%d\"/>\n", LEFT, source, RIGHT);
 	fprintf(file, "<text transform=\"translate(14 %d) rotate(-90)\" text-anchor=\"middle\">"
@@ -146,12 +149,14 @@ draw_marks(FILE *file, const Run *run, const Scale *time)
 	{
 		double		second = (double) (run->marks[i].at - run->zero) / (double) SECOND;
 		double		x = scale_position(time, second);
+		bool		left = x > RIGHT - LABEL_WIDTH;
 
 		if (second < time->low)
 			continue;
 		fprintf(file, "<path class=\"st-mark\" d=\"M%.1f %dV%d\"/>"
-				"<text x=\"%.1f\" y=\"%d\">%s</text>\n",
-				x, LATENCY_TOP - 8, LOAD_BOTTOM, x + 3, LATENCY_TOP - 2, run->marks[i].label);
+				"<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>\n",
+				x, LATENCY_TOP - 8, LOAD_BOTTOM, left ? x - 3 : x + 3, LATENCY_TOP - 2,
+				left ? "end" : "start", run->marks[i].label);
 	}
 }
 
