@@ -32,16 +32,21 @@ volatile sig_atomic_t interrupted = 0;
 static Run	runs[MODES_MAX];
 static int	nruns = 0;
 
+/* Messages of libpq end in a newline, ours do not. */
 void
 fail(const char *format,...)
 {
+	char		message[1000];
+	size_t		len;
 	va_list		args;
 
-	fputs("cachepg-stampede: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	vsnprintf(message, sizeof(message), format, args);
 	va_end(args);
-	fputc('\n', stderr);
+	len = strlen(message);
+	while (len > 0 && message[len - 1] == '\n')
+		message[--len] = '\0';
+	fprintf(stderr, "cachepg-stampede: %s\n", message);
 	exit(EXIT_UNUSABLE);
 }
 
