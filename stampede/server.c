@@ -150,12 +150,12 @@ create_source(void)
 			 "	began timestamptz := clock_timestamp();\n"
 			 "	number bigint := cache_incr('" METER ":started');\n"
 			 "BEGIN\n"
-			 "	IF cache_incr('" METER ":dead', 0) > 0 THEN\n"
+			 "	WHILE cache_incr('" METER ":dead', 0) > 0 LOOP\n"
 			 "		%s\n"
-			 "	END IF;\n"
+			 "	END LOOP;\n"
 			 "	PERFORM pg_sleep(%" PRId64 " / 1000.0);\n"
 			 "	PERFORM cache_incr('" METER ":finished');\n"
-			 "	RETURN jsonb_build_object('number', number, 'at', extract(epoch FROM began));\n"
+			 "	RETURN jsonb_build_object('number', number, 'at', extract(epoch FROM clock_timestamp()));\n"
 			 "EXCEPTION WHEN query_canceled THEN\n"
 			 "	PERFORM cache_incr('" METER ":cancelled');\n"
 			 "	RAISE;\n"
@@ -163,7 +163,7 @@ create_source(void)
 			 options.death_by_error ?
 			 "PERFORM cache_incr('" METER ":finished');\n"
 			 "		RAISE EXCEPTION USING ERRCODE = '08006', MESSAGE = 'the source is dead';" :
-			 "PERFORM pg_sleep(3600);",
+			 "PERFORM pg_sleep(0.01);",
 			 options.source_ms);
 	server_run(sql);
 }
