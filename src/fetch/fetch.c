@@ -36,7 +36,7 @@ cpg_call_find_key(CpgCall *call, uint64 identity)
 {
 	const CpgFetch *fetch = call->fetch;
 	CpgKey	   *key = &call->key;
-	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, key);
+	CpgNamespace *ns = cpg_key_resolve_exact(fetch->key, CPG_PRIVILEGE_READ, key);
 	uint64		version;
 
 	call->ns = ns;
