@@ -281,6 +281,11 @@ CREATE FUNCTION cache_query(rowtype anyelement, key text, query text, args text[
 COMMENT ON FUNCTION cache_query(anyelement, text, text, text[], interval, interval, double precision, text[], text) IS
 'As cache_query with a record, with arguments as text in the types that the query infers; for drivers';
 
+CREATE FUNCTION cache_warm(query text) RETURNS bigint
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_warm';
+COMMENT ON FUNCTION cache_warm(text) IS
+'Load the keys that a query returns: key text, or for namespaces without a loader also query text and args text[]; returns how many are there now; see cache_progress_warm';
+
 -- ---------------------------------------------------------------------
 -- Namespaces
 -- ---------------------------------------------------------------------
@@ -440,6 +445,15 @@ CREATE VIEW cache_workers AS SELECT * FROM cachepg_workers();
 COMMENT ON VIEW cache_workers IS
 'The background workers that load values, with the requests that wait for their database';
 GRANT SELECT ON cache_workers TO pg_monitor;
+
+CREATE FUNCTION cachepg_progress_warm(OUT pid integer, OUT database text, OUT started timestamptz, OUT keys_expected bigint,
+									  OUT keys_done bigint, OUT keys_loaded bigint, OUT keys_failed bigint) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_progress_warm() IS 'Rows of the view cache_progress_warm';
+
+CREATE VIEW cache_progress_warm AS SELECT * FROM cachepg_progress_warm();
+COMMENT ON VIEW cache_progress_warm IS 'Running calls of cache_warm; keys_expected is the planner''s estimate';
+GRANT SELECT ON cache_progress_warm TO PUBLIC;
 
 CREATE FUNCTION cachepg_misses_by_reason(OUT namespace text, OUT reason text, OUT count bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

@@ -91,6 +91,28 @@ SELECT * FROM cache_query(NULL::item, 'q:bad', 'SELECT name, id, extra FROM item
 SELECT cache_query(ARRAY[1], 'q:bad', 'SELECT ARRAY[1]');
 SELECT cache_query(NULL, 'q:bad', 'SELECT 1');
 
+--
+-- cache_warm
+--
+SELECT cache_clear('item'), calls() >= 0 AS reset;
+SELECT cache_warm($$SELECT 'item:' || i FROM generate_series(1, 1500) i$$);
+SELECT calls();
+SELECT cache_warm($$SELECT 'item:' || i FROM generate_series(1, 1500) i$$);
+SELECT calls();
+SELECT cache_warm($$SELECT 'q:w' || i, 'SELECT $1::int * 2', ARRAY[i::text] FROM generate_series(1, 10) i$$);
+SELECT cache_get('q:w10'), cache_warm($$SELECT 'q:w0', 'SELECT 0'$$), cache_get('q:w0');
+-- what fails is counted, the others are loaded
+SELECT cache_warm($$VALUES ('q:w20', 'SELECT 1'), ('q:w21', 'SELECT 1 / 0'), ('q:w22', 'SELECT 1'), (NULL, 'SELECT 1'), ('q:w23', NULL)$$);
+SELECT cache_exists('q:w20'), cache_exists('q:w21'), cache_exists('q:w22');
+SELECT cache_warm($$VALUES ('item:1'), ('fails:1'), ('item:2')$$);
+-- errors
+SELECT cache_warm(NULL);
+SELECT cache_warm('SELECT 1');
+SELECT cache_warm('SELECT ''a'', 1');
+SELECT cache_warm('DELETE FROM item');
+SELECT cache_warm('SELECT 1; SELECT 2');
+SELECT * FROM cache_progress_warm;
+
 DROP FUNCTION load_items, calls, load_one, fails_many, no_rows;
 DROP TABLE item;
 SELECT count(cache_namespace_drop(name)) FROM cache_namespaces WHERE name <> 'default';

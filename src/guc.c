@@ -152,7 +152,7 @@ cpg_guc_define(void)
 
 	DefineCustomIntVariable("cachepg.refresh_workers",
 							"Background workers, for the whole server, that load values before they expire.",
-							"They count towards max_worker_processes.  0: the session that finds a value due loads it itself.",
+							"They count towards max_worker_processes; one database uses all but one of them.  0: the session that finds a value due loads it itself.",
 							&cpg_refresh_workers,
 							CPG_REFRESH_WORKERS_DEFAULT,
 							0,

@@ -23,6 +23,7 @@
 #include "policy/registry.h"
 #include "refresh/refresh.h"
 #include "shmem.h"
+#include "stats/progress.h"
 #include "stats/stats.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -31,6 +32,7 @@
 
 CpgSharedFlights *cpg_flights = NULL;
 CpgSharedGuard *cpg_guard = NULL;
+CpgSharedProgress *cpg_progress = NULL;
 CpgSharedRefresh *cpg_refresh = NULL;
 CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
@@ -47,6 +49,7 @@ typedef struct Layout
 	Size		stats;
 	Size		twophase;
 	Size		flights;
+	Size		progress;
 	Size		refresh;
 	Size		store;
 	CpgGuardConfig guard_config;
@@ -66,7 +69,8 @@ layout(void)
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
 	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
 	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
-	at.refresh = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
+	at.progress = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
+	at.refresh = CACHELINEALIGN(at.progress + cpg_progress_size());
 	at.store = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
 
 	at.config.size = memory > at.store ? memory - at.store : 0;
@@ -135,6 +139,7 @@ initialize(const Layout *at)
 	cpg_stats_init(cpg_stats, cpg_max_namespaces);
 	cpg_twophase_init(cpg_twophase, config.tranche);
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
+	cpg_progress_init(cpg_progress);
 	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
@@ -156,6 +161,7 @@ startup(void)
 	cpg_stats = (CpgSharedStats *) (base + at.stats);
 	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
 	cpg_flights = (CpgSharedFlights *) (base + at.flights);
+	cpg_progress = (CpgSharedProgress *) (base + at.progress);
 	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)

@@ -13,6 +13,7 @@
 
 struct CpgSharedFlights;
 struct CpgSharedGuard;
+struct CpgSharedProgress;
 struct CpgSharedRefresh;
 struct CpgSharedRegistry;
 struct CpgSharedStats;
@@ -21,6 +22,7 @@ struct CpgSharedTwophase;
 
 extern struct CpgSharedFlights *cpg_flights;
 extern struct CpgSharedGuard *cpg_guard;
+extern struct CpgSharedProgress *cpg_progress;
 extern struct CpgSharedRefresh *cpg_refresh;
 extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;

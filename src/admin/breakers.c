@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * breakers.c
- *	  cache_breakers, cache_breaker_reset and cache_workers.
+ *	  cache_breakers, cache_breaker_reset, cache_workers and
+ *	  cache_progress_warm.
  *
  *-------------------------------------------------------------------------
  */
@@ -13,10 +14,12 @@
 #include "error.h"
 #include "flight/flight.h"
 #include "refresh/refresh.h"
+#include "stats/progress.h"
 
 PG_FUNCTION_INFO_V1(cachepg_breakers);
 PG_FUNCTION_INFO_V1(cachepg_cache_breaker_reset);
 PG_FUNCTION_INFO_V1(cachepg_workers);
+PG_FUNCTION_INFO_V1(cachepg_progress_warm);
 
 static const char *
 breaker_state_name(CpgBreakerState state)
@@ -144,6 +147,31 @@ cachepg_workers(PG_FUNCTION_ARGS)
 		cpg_row_add_int(&row, view.done);
 		cpg_row_add_int(&row, view.failed);
 		cpg_row_add_int(&row, (uint64) cpg_queue_length(view.database));
+		cpg_row_emit(fcinfo, &row);
+	}
+	return (Datum) 0;
+}
+
+/* The running calls of cache_warm, for all who may see other sessions. */
+Datum
+cachepg_progress_warm(PG_FUNCTION_ARGS)
+{
+	cpg_row_begin_set(fcinfo);
+	for (int i = 0; i < CPG_PROGRESS_PLACES; i++)
+	{
+		CpgProgress p;
+		CpgRow		row = {0};
+
+		cpg_progress_read(i, &p);
+		if (p.pid == 0)
+			continue;
+		cpg_row_add(&row, Int32GetDatum(p.pid));
+		cpg_row_add_text(&row, get_database_name(p.database));
+		cpg_row_add(&row, TimestampTzGetDatum(p.started));
+		cpg_row_add_int(&row, (uint64) p.expected);
+		cpg_row_add_int(&row, (uint64) p.done);
+		cpg_row_add_int(&row, (uint64) p.loaded);
+		cpg_row_add_int(&row, (uint64) p.failed);
 		cpg_row_emit(fcinfo, &row);
 	}
 	return (Datum) 0;

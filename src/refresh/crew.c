@@ -77,22 +77,29 @@ set_state_locked(CpgSharedWorker *worker, CpgWorkerState state)
 	worker->since = GetCurrentTimestamp();
 }
 
-/* A place for a new worker, -1 if there are so many. */
+/*
+ * A place for a new worker, -1 if there are so many.  The last one is for a
+ * database that has none: slow loads of one must not hold up all others.
+ */
 int
 cpg_crew_reserve(Oid database, int limit)
 {
 	int			place = -1;
 	int			used = 0;
+	bool		has_one = false;
 
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
 	for (int i = 0; i < CPG_CREW_MAX; i++)
 	{
 		if (cpg_refresh->worker[i].state != CPG_WORKER_NONE)
+		{
 			used++;
+			has_one |= cpg_refresh->worker[i].database == database;
+		}
 		else if (place < 0)
 			place = i;
 	}
-	if (used >= limit)
+	if (used + (has_one ? 1 : 0) >= limit)
 		place = -1;
 	if (place >= 0)
 	{
