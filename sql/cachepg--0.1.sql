@@ -19,6 +19,7 @@ CREATE TABLE cachepg_namespace
 	adhoc			text,
 	vary_by			text[],
 	loader			text,
+	warm_after_crash	boolean,
 	id				uuid NOT NULL DEFAULT gen_random_uuid()
 );
 COMMENT ON TABLE cachepg_namespace IS
@@ -245,22 +246,23 @@ CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, neg
 									   jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
 									   consistency text DEFAULT NULL, adhoc text DEFAULT NULL,
-									   vary_by text[] DEFAULT NULL, loader text DEFAULT NULL) RETURNS void
+									   vary_by text[] DEFAULT NULL, loader text DEFAULT NULL,
+									   warm_after_crash boolean DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_create';
-COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text) IS
+COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean) IS
 'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
-REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									  max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
 									  consistency text DEFAULT NULL, adhoc text DEFAULT NULL,
 									  vary_by text[] DEFAULT NULL, loader text DEFAULT NULL,
-									  reset text[] DEFAULT NULL) RETURNS void
+									  warm_after_crash boolean DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_alter';
-COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, text[]) IS
+COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean, text[]) IS
 'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
-REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean, text[]) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_drop';
@@ -283,7 +285,7 @@ REVOKE ALL ON FUNCTION cache_namespace_revoke(text, text, text) FROM PUBLIC;
 CREATE FUNCTION cachepg_namespaces(OUT name text, OUT owner regrole, OUT ttl interval, OUT negative_ttl interval,
 								   OUT jitter double precision, OUT scope text, OUT max_entries bigint,
 								   OUT max_bytes bigint, OUT consistency text, OUT adhoc text,
-								   OUT vary_by text[], OUT loader text, OUT privileges text[],
+								   OUT vary_by text[], OUT loader text, OUT warm_after_crash boolean, OUT privileges text[],
 								   OUT entries bigint, OUT bytes bigint, OUT hits bigint, OUT misses bigint,
 								   OUT sets bigint, OUT loads bigint, OUT evictions bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

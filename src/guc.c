@@ -12,6 +12,8 @@
 #include "store/store.h"
 #include "utils/guc.h"
 
+bool		cpg_dump = true;
+int			cpg_dump_interval = CPG_DUMP_INTERVAL_DEFAULT;
 bool		cpg_enabled = true;
 int			cpg_entry_size = CPG_ENTRY_SIZE_DEFAULT;
 int			cpg_eviction = CPG_EVICTION_S3FIFO;
@@ -98,6 +100,30 @@ define_memory_settings(void)
 void
 cpg_guc_define(void)
 {
+	DefineCustomBoolVariable("cachepg.dump",
+							 "Whether entries outlive a restart of the server.",
+							 "Those that no commit could make wrong are written at shutdown and loaded at start.",
+							 &cpg_dump,
+							 true,
+							 PGC_SIGHUP,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+
+	DefineCustomIntVariable("cachepg.dump_interval",
+							"Time between two dumps of namespaces with warm_after_crash.",
+							"Zero writes none.",
+							&cpg_dump_interval,
+							CPG_DUMP_INTERVAL_DEFAULT,
+							0,
+							CPG_DUMP_INTERVAL_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+
 	DefineCustomBoolVariable("cachepg.enabled",
 							 "Whether the cache is used.",
 							 "When off, reads miss, loads run and are not kept, and writes invalidate their keys.",

@@ -39,7 +39,7 @@ PG_FUNCTION_INFO_V1(cachepg_catalog_changed);
 enum
 {
 	OPT_TTL, OPT_NEGATIVE_TTL, OPT_JITTER, OPT_SCOPE, OPT_MAX_ENTRIES, OPT_MAX_BYTES, OPT_CONSISTENCY,
-	OPT_ADHOC, OPT_VARY_BY, OPT_LOADER, NOPTIONS
+	OPT_ADHOC, OPT_VARY_BY, OPT_LOADER, OPT_WARM_AFTER_CRASH, NOPTIONS
 };
 
 static const struct
@@ -57,6 +57,7 @@ static const struct
 	{"adhoc", TEXTOID},
 	{"vary_by", TEXTARRAYOID},
 	{"loader", TEXTOID},
+	{"warm_after_crash", BOOLOID},
 };
 
 #define MAX_PARAMS (NOPTIONS + 3)
@@ -286,7 +287,7 @@ parse_reset(FunctionCallInfo fcinfo, int argument, bool *reset)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized option \"%s\" of a cache namespace", name),
-					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries, max_bytes, consistency, adhoc, vary_by and loader.")));
+					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries, max_bytes, consistency, adhoc, vary_by, loader and warm_after_crash.")));
 		reset[i] = true;
 	}
 }

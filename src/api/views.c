@@ -140,6 +140,7 @@ add_policy(Row *row, const CpgNamespace *ns)
 	else
 		add(row, text_array(ns->vary.names, ns->vary.count));
 	add_text(row, ns->loader);
+	add(row, BoolGetDatum(ns->warm_after_crash));
 }
 
 static void

@@ -36,6 +36,14 @@
  *	                                 draws 8, lower: last = 8
  *	                                 a reader here sees 8 > 7: no hit
  *
+ * At a shutdown the clock is sealed, before what is valid is written to disk: a
+ * commit that comes later is refused, one whose fences were up already is seen
+ * by the writer as pending.  Each first announces itself and then looks:
+ *
+ *	 committer                       writer of the dump
+ *	 raise                           seal
+ *	 sealed? then fail               reads an entry: pending? then not this one
+ *
  * Soft cells (of namespaces and tags) work likewise without the pending half:
  * what is older than their number is stale, but may be served while it is
  * being renewed.
@@ -92,6 +100,7 @@ typedef struct CpgSharedGuard
 	/* changing rarely */
 	pg_atomic_uint64 soft_last; /* the largest number in a soft cell */
 	pg_atomic_uint32 standby_fills; /* entries were made in recovery */
+	pg_atomic_uint32 sealed;	/* no invalidation is let through any more */
 	char		pad_cells[PG_CACHE_LINE_SIZE];
 	pg_atomic_uint64 cell[FLEXIBLE_ARRAY_MEMBER];
 } CpgSharedGuard;
@@ -103,6 +112,7 @@ extern uint64 cpg_guard_stamp(CpgSharedGuard *guard);
 extern uint64 cpg_guard_draw(CpgSharedGuard *guard);
 extern uint64 cpg_guard_raise(CpgSharedGuard *guard, CpgCell cell);
 extern uint64 cpg_guard_lower(CpgSharedGuard *guard, CpgCell cell, uint64 number);
+extern void cpg_guard_seal(CpgSharedGuard *guard);
 extern void cpg_guard_bump(CpgSharedGuard *guard, CpgCell cell);
 extern void cpg_guard_soften(CpgSharedGuard *guard, CpgCell cell);
 extern bool cpg_guard_stale(CpgSharedGuard *guard, CpgCell cell, uint64 stamp);
@@ -159,6 +169,13 @@ static inline uint64
 cpg_guard_read(CpgSharedGuard *guard, CpgCell cell)
 {
 	return pg_atomic_read_u64(&guard->cell[cell]);
+}
+
+/* Whether it is too late to announce an invalidation: ask after the raise. */
+static inline bool
+cpg_guard_sealed(CpgSharedGuard *guard)
+{
+	return pg_atomic_read_u32(&guard->sealed) != 0;
 }
 
 /* Whether an invalidation through a cell is under way. */

@@ -153,6 +153,44 @@ raise_fence(Fence *fence)
 		fence->before = cpg_guard_raise(cpg_guard, fence->cell);
 }
 
+/* Whether a dump of the cache could hold what is invalidated through a cell. */
+static bool
+concerns_dump(CpgCell cell)
+{
+	switch (cpg_cell_kind(cpg_guard, cell))
+	{
+		case CPG_CELL_NAMESPACE:
+		case CPG_CELL_DATABASE:
+		case CPG_CELL_TAG:
+		case CPG_CELL_KEY:
+			return true;
+		case CPG_CELL_SCHEMA:
+		case CPG_CELL_ROLE:
+		case CPG_CELL_TABLE:
+		case CPG_CELL_KINDS:
+			break;
+	}
+	return false;
+}
+
+/*
+ * Fail if the server is shutting down and has written what is valid to disk, or
+ * is just doing so.  To be called with the fences up.
+ */
+static void
+refuse_if_sealed(void)
+{
+	if (likely(!cpg_guard_sealed(cpg_guard)) || CPG_SKIP("seal"))
+		return;
+	for (int i = 0; i < nfences; i++)
+	{
+		if (concerns_dump(fences[i].cell))
+			ereport(ERROR,
+					(errcode(ERRCODE_ADMIN_SHUTDOWN),
+					 errmsg("cannot change the cache while the server is shutting down")));
+	}
+}
+
 /* Raise the first so many fences.  Nothing in here fails. */
 static void
 raise_fences(int count)
@@ -221,6 +259,7 @@ cpg_commit_fence_late(CpgPending *op)
 		fences[nfences].cell = cell_of(op);
 		if (cpg_twophase_add(cell_of(op)))
 			raise_fence(&fences[nfences++]);
+		refuse_if_sealed();
 		return;
 	}
 	if (fence_of == NULL)
@@ -238,6 +277,7 @@ cpg_commit_fence_late(CpgPending *op)
 		raise_fence(&fences[nfences++]);
 	}
 	op->fence = at->fence;
+	refuse_if_sealed();
 }
 
 /* Whether the cell of a lowered fence was somebody else's too since it went up. */
@@ -477,6 +517,7 @@ start_commit(void)
 
 		CPG_FAULT("precommit-assigned");
 		raise_fences(count);
+		refuse_if_sealed();
 	}
 	CPG_FAULT("precommit-fenced");
 }
@@ -502,6 +543,7 @@ start_prepare(void)
 	for (int i = 0; i < cpg_pending.count; i++)
 		harden(&cpg_pending.op[i]);
 	cpg_twophase_prepare();
+	refuse_if_sealed();
 	CPG_FAULT("preprepare-fenced");
 }
 

@@ -32,7 +32,8 @@
 enum
 {
 	COL_NAME = 1, COL_OWNER, COL_TTL, COL_NEGATIVE_TTL, COL_JITTER, COL_SCOPE,
-	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, COL_ADHOC, COL_VARY_BY, COL_LOADER, COL_ID, COL_END
+	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, COL_ADHOC, COL_VARY_BY, COL_LOADER,
+	COL_WARM_AFTER_CRASH, COL_ID, COL_END
 };
 #define NCOLUMNS (COL_END - 1)
 
@@ -167,6 +168,8 @@ read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc, MemoryContext 
 		ns->max_bytes = DatumGetInt64(values[COL_MAX_BYTES - 1]);
 	if (!nulls[COL_CONSISTENCY - 1])
 		ns->ttl_only = strcmp(TextDatumGetCString(values[COL_CONSISTENCY - 1]), "ttl") == 0;
+	if (!nulls[COL_WARM_AFTER_CRASH - 1])
+		ns->warm_after_crash = DatumGetBool(values[COL_WARM_AFTER_CRASH - 1]);
 	read_identity(ns, values, nulls, context);
 }
 

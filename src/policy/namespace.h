@@ -54,6 +54,7 @@ typedef struct CpgNamespace
 	char	   *loader;			/* signature of its function, or NULL */
 	int64		max_entries;	/* 0: no limit */
 	int64		max_bytes;
+	bool		warm_after_crash;	/* in dumps that may be loaded after a crash */
 	/* privileges */
 	CpgGrant   *grants;
 	int			ngrants;

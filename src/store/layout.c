@@ -153,3 +153,10 @@ cpg_store_buckets(CpgSharedStore *store)
 {
 	return cpg_partition(store, 0)->nbuckets * store->config.npartitions;
 }
+
+/* The secret with which keys are hashed. */
+uint64
+cpg_store_seed(const CpgSharedStore *store)
+{
+	return store->config.seed;
+}

@@ -11,4 +11,8 @@
 extern void cpg_worker_register(void);
 extern PGDLLEXPORT void cachepg_janitor_main(Datum arg);
 
+/* dumper.c */
+extern void cpg_dumper_register(void);
+extern PGDLLEXPORT void cachepg_dumper_main(Datum arg);
+
 #endif							/* CPG_WORKER_WORKER_H */
