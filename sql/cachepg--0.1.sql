@@ -19,6 +19,26 @@ CREATE TABLE cachepg_namespace
 	adhoc			text,
 	vary_by			text[],
 	loader			text,
+	soft_ttl		interval,
+	stale_for		interval,
+	beta			double precision,
+	adaptive		boolean,
+	min_ttl			interval,
+	max_ttl			interval,
+	load_timeout	interval,
+	soft_timeout	interval,
+	wait_timeout	interval,
+	on_wait_timeout	text,
+	max_loads		integer,
+	retry_after		interval,
+	fallback		jsonb,
+	stale_on		text[],
+	breaker			boolean,
+	breaker_window	integer,
+	breaker_min_calls	integer,
+	breaker_ratio	double precision,
+	breaker_slow	double precision,
+	breaker_open	interval,
 	warm_after_crash	boolean,
 	id				uuid NOT NULL DEFAULT gen_random_uuid()
 );
@@ -247,22 +267,41 @@ CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, neg
 									   max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
 									   consistency text DEFAULT NULL, adhoc text DEFAULT NULL,
 									   vary_by text[] DEFAULT NULL, loader text DEFAULT NULL,
-									   warm_after_crash boolean DEFAULT NULL) RETURNS void
+									   soft_ttl interval DEFAULT NULL, stale_for interval DEFAULT NULL,
+									   beta double precision DEFAULT NULL, adaptive boolean DEFAULT NULL,
+									   min_ttl interval DEFAULT NULL, max_ttl interval DEFAULT NULL,
+									   load_timeout interval DEFAULT NULL, soft_timeout interval DEFAULT NULL,
+									   wait_timeout interval DEFAULT NULL, on_wait_timeout text DEFAULT NULL,
+									   max_loads integer DEFAULT NULL, retry_after interval DEFAULT NULL,
+									   fallback jsonb DEFAULT NULL, stale_on text[] DEFAULT NULL, breaker boolean DEFAULT NULL,
+									   breaker_window integer DEFAULT NULL, breaker_min_calls integer DEFAULT NULL,
+									   breaker_ratio double precision DEFAULT NULL, breaker_slow double precision DEFAULT NULL,
+									   breaker_open interval DEFAULT NULL, warm_after_crash boolean DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_create';
-COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean) IS
+COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean) IS
 'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
-REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
 									  max_entries bigint DEFAULT NULL, max_bytes bigint DEFAULT NULL,
 									  consistency text DEFAULT NULL, adhoc text DEFAULT NULL,
 									  vary_by text[] DEFAULT NULL, loader text DEFAULT NULL,
-									  warm_after_crash boolean DEFAULT NULL, reset text[] DEFAULT NULL) RETURNS void
+									  soft_ttl interval DEFAULT NULL, stale_for interval DEFAULT NULL,
+									  beta double precision DEFAULT NULL, adaptive boolean DEFAULT NULL,
+									  min_ttl interval DEFAULT NULL, max_ttl interval DEFAULT NULL,
+									  load_timeout interval DEFAULT NULL, soft_timeout interval DEFAULT NULL,
+									  wait_timeout interval DEFAULT NULL, on_wait_timeout text DEFAULT NULL,
+									  max_loads integer DEFAULT NULL, retry_after interval DEFAULT NULL,
+									  fallback jsonb DEFAULT NULL, stale_on text[] DEFAULT NULL, breaker boolean DEFAULT NULL,
+									  breaker_window integer DEFAULT NULL, breaker_min_calls integer DEFAULT NULL,
+									  breaker_ratio double precision DEFAULT NULL, breaker_slow double precision DEFAULT NULL,
+									  breaker_open interval DEFAULT NULL, warm_after_crash boolean DEFAULT NULL,
+									  reset text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_alter';
-COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean, text[]) IS
+COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, text[]) IS
 'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
-REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, boolean, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, text[]) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_drop';
@@ -285,7 +324,16 @@ REVOKE ALL ON FUNCTION cache_namespace_revoke(text, text, text) FROM PUBLIC;
 CREATE FUNCTION cachepg_namespaces(OUT name text, OUT owner regrole, OUT ttl interval, OUT negative_ttl interval,
 								   OUT jitter double precision, OUT scope text, OUT max_entries bigint,
 								   OUT max_bytes bigint, OUT consistency text, OUT adhoc text,
-								   OUT vary_by text[], OUT loader text, OUT warm_after_crash boolean, OUT privileges text[],
+								   OUT vary_by text[], OUT loader text,
+								   OUT soft_ttl interval, OUT stale_for interval, OUT beta double precision,
+								   OUT adaptive boolean, OUT min_ttl interval, OUT max_ttl interval,
+								   OUT load_timeout interval, OUT soft_timeout interval, OUT wait_timeout interval,
+								   OUT on_wait_timeout text, OUT max_loads integer, OUT retry_after interval,
+								   OUT fallback jsonb, OUT stale_on text[], OUT breaker boolean,
+								   OUT breaker_window integer, OUT breaker_min_calls integer,
+								   OUT breaker_ratio double precision, OUT breaker_slow double precision,
+								   OUT breaker_open interval, OUT warm_after_crash boolean,
+								   OUT privileges text[],
 								   OUT entries bigint, OUT bytes bigint, OUT hits bigint, OUT misses bigint,
 								   OUT sets bigint, OUT loads bigint, OUT evictions bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

@@ -35,33 +35,8 @@ PG_FUNCTION_INFO_V1(cachepg_cache_namespace_grant);
 PG_FUNCTION_INFO_V1(cachepg_cache_namespace_revoke);
 PG_FUNCTION_INFO_V1(cachepg_catalog_changed);
 
-/* Policy options, which are arguments 1 to NOPTIONS of create and alter. */
-enum
-{
-	OPT_TTL, OPT_NEGATIVE_TTL, OPT_JITTER, OPT_SCOPE, OPT_MAX_ENTRIES, OPT_MAX_BYTES, OPT_CONSISTENCY,
-	OPT_ADHOC, OPT_VARY_BY, OPT_LOADER, OPT_WARM_AFTER_CRASH, NOPTIONS
-};
-
-static const struct
-{
-	const char *name;
-	Oid			type;
-}			options[NOPTIONS] = {
-	{"ttl", INTERVALOID},
-	{"negative_ttl", INTERVALOID},
-	{"jitter", FLOAT8OID},
-	{"scope", TEXTOID},
-	{"max_entries", INT8OID},
-	{"max_bytes", INT8OID},
-	{"consistency", TEXTOID},
-	{"adhoc", TEXTOID},
-	{"vary_by", TEXTARRAYOID},
-	{"loader", TEXTOID},
-	{"warm_after_crash", BOOLOID},
-};
-
-#define MAX_PARAMS (NOPTIONS + 3)
-#define VARY_BY_MAX 16
+/* Policy options are the arguments from 1 on, in the order of cpg_options. */
+#define MAX_PARAMS (CPG_NOPTIONS + 3)
 
 typedef struct Statement
 {
@@ -133,58 +108,13 @@ check_name(const char *name)
 				 errdetail("A name has 1 to %d bytes and no colon.", CPG_NAMESPACE_NAME_SIZE - 1)));
 }
 
-static void
-check_positive(FunctionCallInfo fcinfo, int option)
-{
-	if (!PG_ARGISNULL(option + 1) && PG_GETARG_INT64(option + 1) <= 0)
-		cpg_error_bad_argument("%s must be greater than zero", options[option].name);
-}
-
-static void
-check_choice(FunctionCallInfo fcinfo, int option, const char *one, const char *other)
-{
-	char	   *value;
-
-	if (PG_ARGISNULL(option + 1))
-		return;
-	value = text_to_cstring(PG_GETARG_TEXT_PP(option + 1));
-	if (strcmp(value, one) != 0 && strcmp(value, other) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s \"%s\"", options[option].name, value),
-				 errhint("It is either %s or %s.", one, other)));
-}
-
-/* Names of settings: application-defined ones, set or not, or PostgreSQL's. */
-static void
-check_vary_by(ArrayType *array)
-{
-	Datum	   *names;
-	bool	   *nulls;
-	int			count = cpg_array_elements(array, "vary_by", &names, &nulls);
-
-	if (count > VARY_BY_MAX)
-		cpg_error_bad_argument("too many settings in vary_by: %d, the limit is %d", count, VARY_BY_MAX);
-	for (int i = 0; i < count; i++)
-	{
-		char	   *name = nulls[i] ? "" : TextDatumGetCString(names[i]);
-
-		if (name[0] == '\0' ||
-			(strchr(name, '.') == NULL && GetConfigOption(name, true, false) == NULL))
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT),
-					 errmsg("unrecognized setting \"%s\" in vary_by", name),
-					 errhint("Name settings of PostgreSQL, or of your application with a dot, as in app.tenant.")));
-	}
-}
-
 /* The value to keep of an option that is given. */
 static Datum
 option_value(FunctionCallInfo fcinfo, int option, Oid owner)
 {
 	Datum		value = PG_GETARG_DATUM(option + 1);
 
-	if (option != OPT_LOADER)
+	if (cpg_options[option].kind != CPG_OPTION_LOADER)
 		return value;
 	return CStringGetTextDatum(cpg_registered_parse(TextDatumGetCString(value), owner));
 }
@@ -193,25 +123,23 @@ option_value(FunctionCallInfo fcinfo, int option, Oid owner)
 static void
 check_options(FunctionCallInfo fcinfo)
 {
-	for (int i = OPT_TTL; i <= OPT_NEGATIVE_TTL; i++)
+	for (int i = 0; i < CPG_NOPTIONS; i++)
 	{
 		if (!PG_ARGISNULL(i + 1))
-			(void) cpg_ttl_from_interval(PG_GETARG_INTERVAL_P(i + 1), options[i].name);
+			cpg_option_check(&cpg_options[i], PG_GETARG_DATUM(i + 1));
 	}
-	if (!PG_ARGISNULL(OPT_JITTER + 1))
-	{
-		float8		jitter = PG_GETARG_FLOAT8(OPT_JITTER + 1);
+}
 
-		if (!(jitter >= 0 && jitter < 1))
-			cpg_error_bad_argument("jitter must be at least 0 and less than 1");
+/* Whether an option is given that is for the owner to decide. */
+static bool
+owner_decides(FunctionCallInfo fcinfo)
+{
+	for (int i = 0; i < CPG_NOPTIONS; i++)
+	{
+		if (cpg_options[i].owner_only && !PG_ARGISNULL(i + 1))
+			return true;
 	}
-	check_choice(fcinfo, OPT_SCOPE, "role", "shared");
-	check_choice(fcinfo, OPT_CONSISTENCY, "commit", "ttl");
-	check_choice(fcinfo, OPT_ADHOC, "role", "shared");
-	if (!PG_ARGISNULL(OPT_VARY_BY + 1))
-		check_vary_by(PG_GETARG_ARRAYTYPE_P(OPT_VARY_BY + 1));
-	check_positive(fcinfo, OPT_MAX_ENTRIES);
-	check_positive(fcinfo, OPT_MAX_BYTES);
+	return false;
 }
 
 static void
@@ -250,18 +178,30 @@ cachepg_cache_namespace_create(PG_FUNCTION_ARGS)
 				 errhint("Change it with cache_namespace_alter.")));
 
 	begin_insert(&statement, &catalog, name, GetUserId());
-	for (int i = 0; i < NOPTIONS; i++)
+	for (int i = 0; i < CPG_NOPTIONS; i++)
 	{
 		if (PG_ARGISNULL(i + 1))
 			continue;
-		appendStringInfo(&statement.sql, ", %s", options[i].name);
-		add_param(&statement, options[i].type, option_value(fcinfo, i, GetUserId()), false);
+		appendStringInfo(&statement.sql, ", %s", cpg_options[i].name);
+		add_param(&statement, cpg_option_type(&cpg_options[i]), option_value(fcinfo, i, GetUserId()), false);
 	}
 	if (!end_insert(&statement, &catalog))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("cache namespace \"%s\" already exists", name)));
 	PG_RETURN_VOID();
+}
+
+/* The names of all options, for people. */
+static char *
+option_names(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < CPG_NOPTIONS; i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", cpg_options[i].name);
+	return names.data;
 }
 
 /* Which options a "reset" array names. */
@@ -272,7 +212,7 @@ parse_reset(FunctionCallInfo fcinfo, int argument, bool *reset)
 	bool	   *nulls;
 	int			count;
 
-	memset(reset, false, NOPTIONS * sizeof(bool));
+	memset(reset, false, CPG_NOPTIONS * sizeof(bool));
 	if (PG_ARGISNULL(argument))
 		return;
 	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(argument), "reset", &names, &nulls);
@@ -281,13 +221,13 @@ parse_reset(FunctionCallInfo fcinfo, int argument, bool *reset)
 		char	   *name = nulls[n] ? "" : TextDatumGetCString(names[n]);
 		int			i = 0;
 
-		while (i < NOPTIONS && strcmp(options[i].name, name) != 0)
+		while (i < CPG_NOPTIONS && strcmp(cpg_options[i].name, name) != 0)
 			i++;
-		if (i == NOPTIONS)
+		if (i == CPG_NOPTIONS)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("unrecognized option \"%s\" of a cache namespace", name),
-					 errhint("Options are ttl, negative_ttl, jitter, scope, max_entries, max_bytes, consistency, adhoc, vary_by, loader and warm_after_crash.")));
+					 errhint("Options are %s.", option_names())));
 		reset[i] = true;
 	}
 }
@@ -310,17 +250,15 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	char	   *name = name_argument(fcinfo);
 	CpgCatalog	catalog = cpg_catalog_find();
 	CpgNamespace *ns = cpg_namespace_get(name);
-	bool		reset[NOPTIONS];
+	bool		reset[CPG_NOPTIONS];
 	int			changes = 0;
 	Oid			owner;
 	Statement	statement;
 
 	check_options(fcinfo);
-	parse_reset(fcinfo, NOPTIONS + 1, reset);
+	parse_reset(fcinfo, CPG_NOPTIONS + 1, reset);
 	cpg_namespace_require(ns, CPG_PRIVILEGE_ADMIN);
-	/* for whom values are, and what runs as him, is for the owner to decide */
-	if (!PG_ARGISNULL(OPT_SCOPE + 1) || !PG_ARGISNULL(OPT_ADHOC + 1) ||
-		!PG_ARGISNULL(OPT_VARY_BY + 1) || !PG_ARGISNULL(OPT_LOADER + 1))
+	if (owner_decides(fcinfo))
 		cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
 	owner = ns->owner;
 	ensure_row(&catalog, ns);
@@ -328,12 +266,12 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	memset(&statement, 0, sizeof(statement));
 	initStringInfo(&statement.sql);
 	appendStringInfo(&statement.sql, "UPDATE %s SET ", table_name(catalog.table));
-	for (int i = 0; i < NOPTIONS; i++)
+	for (int i = 0; i < CPG_NOPTIONS; i++)
 	{
 		if (PG_ARGISNULL(i + 1) && !reset[i])
 			continue;
-		appendStringInfo(&statement.sql, "%s%s = $%d", changes++ > 0 ? ", " : "", options[i].name,
-						 add_param(&statement, options[i].type,
+		appendStringInfo(&statement.sql, "%s%s = $%d", changes++ > 0 ? ", " : "", cpg_options[i].name,
+						 add_param(&statement, cpg_option_type(&cpg_options[i]),
 								   reset[i] ? (Datum) 0 : option_value(fcinfo, i, owner), reset[i]));
 	}
 	if (changes == 0)

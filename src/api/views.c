@@ -27,7 +27,7 @@ PG_FUNCTION_INFO_V1(cachepg_misses_by_reason);
 PG_FUNCTION_INFO_V1(cachepg_check);
 PG_FUNCTION_INFO_V1(cachepg_version);
 
-#define ROW_MAX 24
+#define ROW_MAX 64
 
 /* A row being filled from left to right. */
 typedef struct Row
@@ -73,15 +73,6 @@ add_interval(Row *row, int64 milliseconds)
 }
 
 static void
-add_limit(Row *row, int64 limit)
-{
-	if (limit == 0)
-		add_null(row);
-	else
-		add(row, Int64GetDatum(limit));
-}
-
-static void
 emit(FunctionCallInfo fcinfo, Row *row)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
@@ -95,16 +86,6 @@ begin_set(FunctionCallInfo fcinfo)
 {
 	cpg_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
-}
-
-static Datum
-text_array(char *const *texts, int count)
-{
-	Datum	   *elements = palloc(Max(count, 1) * sizeof(Datum));
-
-	for (int i = 0; i < count; i++)
-		elements[i] = CStringGetTextDatum(texts[i]);
-	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /* The privileges in a set, as a text array. */
@@ -127,20 +108,11 @@ add_policy(Row *row, const CpgNamespace *ns)
 {
 	add_text(row, ns->name);
 	add(row, ObjectIdGetDatum(ns->owner));
-	add_interval(row, ns->ttl);
-	add_interval(row, ns->negative_ttl);
-	add(row, Float8GetDatum(ns->jitter));
-	add_text(row, ns->shared ? "shared" : "role");
-	add_limit(row, ns->max_entries);
-	add_limit(row, ns->max_bytes);
-	add_text(row, ns->ttl_only ? "ttl" : "commit");
-	add_text(row, ns->adhoc_shared ? "shared" : "role");
-	if (ns->vary.all)
-		add_null(row);
-	else
-		add(row, text_array(ns->vary.names, ns->vary.count));
-	add_text(row, ns->loader);
-	add(row, BoolGetDatum(ns->warm_after_crash));
+	for (int i = 0; i < CPG_NOPTIONS; i++)
+	{
+		row->value[row->n] = cpg_option_show(&cpg_options[i], ns, &row->null[row->n]);
+		row->n++;
+	}
 }
 
 static void

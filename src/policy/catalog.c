@@ -19,21 +19,16 @@
 #include "cachepg.h"
 #include "common/hashfn.h"
 #include "policy/namespace.h"
-#include "policy/ttl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/timestamp.h"
 #include "utils/uuid.h"
 
 /* Columns of cachepg_namespace. */
 enum
 {
-	COL_NAME = 1, COL_OWNER, COL_TTL, COL_NEGATIVE_TTL, COL_JITTER, COL_SCOPE,
-	COL_MAX_ENTRIES, COL_MAX_BYTES, COL_CONSISTENCY, COL_ADHOC, COL_VARY_BY, COL_LOADER,
-	COL_WARM_AFTER_CRASH, COL_ID, COL_END
+	COL_NAME = 1, COL_OWNER, COL_FIRST_OPTION, COL_ID = COL_FIRST_OPTION + CPG_NOPTIONS, COL_END
 };
 #define NCOLUMNS (COL_END - 1)
 
@@ -104,42 +99,8 @@ set_defaults(CpgNamespace *ns, const char *name, Oid owner)
 	strlcpy(ns->name, name, sizeof(ns->name));
 	ns->name_len = (uint8) strlen(ns->name);
 	ns->owner = owner;
-	ns->ttl = CPG_DEFAULT_TTL;
-	ns->negative_ttl = CPG_DEFAULT_NEGATIVE_TTL;
-	ns->vary.all = true;
 	ns->number = -1;
-}
-
-/* The names in vary_by; NULLs, which no function writes, are skipped. */
-static void
-read_vary_by(CpgNamespace *ns, ArrayType *array, MemoryContext context)
-{
-	Datum	   *names;
-	bool	   *nulls;
-	int			count;
-
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &count);
-	ns->vary.all = false;
-	ns->vary.names = MemoryContextAlloc(context, Max(count, 1) * sizeof(char *));
-	for (int i = 0; i < count; i++)
-	{
-		if (!nulls[i])
-			ns->vary.names[ns->vary.count++] = MemoryContextStrdup(context, TextDatumGetCString(names[i]));
-	}
-}
-
-/* Read what decides for whom a loaded value is. */
-static void
-read_identity(CpgNamespace *ns, const Datum *values, const bool *nulls, MemoryContext context)
-{
-	if (!nulls[COL_SCOPE - 1])
-		ns->shared = strcmp(TextDatumGetCString(values[COL_SCOPE - 1]), "shared") == 0;
-	if (!nulls[COL_ADHOC - 1])
-		ns->adhoc_shared = strcmp(TextDatumGetCString(values[COL_ADHOC - 1]), "shared") == 0;
-	if (!nulls[COL_VARY_BY - 1])
-		read_vary_by(ns, DatumGetArrayTypeP(values[COL_VARY_BY - 1]), context);
-	if (!nulls[COL_LOADER - 1])
-		ns->loader = MemoryContextStrdup(context, TextDatumGetCString(values[COL_LOADER - 1]));
+	cpg_options_default(ns);
 }
 
 static void
@@ -147,30 +108,18 @@ read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc, MemoryContext 
 {
 	Datum		values[NCOLUMNS];
 	bool		nulls[NCOLUMNS];
-	char	   *name;
 
 	for (int i = 0; i < NCOLUMNS; i++)
 		values[i] = heap_getattr(tuple, i + 1, desc, &nulls[i]);
 
-	name = TextDatumGetCString(values[COL_NAME - 1]);
-	set_defaults(ns, name, DatumGetObjectId(values[COL_OWNER - 1]));
+	set_defaults(ns, TextDatumGetCString(values[COL_NAME - 1]), DatumGetObjectId(values[COL_OWNER - 1]));
 	ns->identity = hash_bytes_extended(DatumGetUUIDP(values[COL_ID - 1])->data, UUID_LEN, tuple->t_tableOid);
-	if (!nulls[COL_TTL - 1])
-		ns->ttl = cpg_ttl_from_interval(DatumGetIntervalP(values[COL_TTL - 1]), "ttl");
-	if (!nulls[COL_NEGATIVE_TTL - 1])
-		ns->negative_ttl = cpg_ttl_from_interval(DatumGetIntervalP(values[COL_NEGATIVE_TTL - 1]),
-												 "negative_ttl");
-	if (!nulls[COL_JITTER - 1])
-		ns->jitter = DatumGetFloat8(values[COL_JITTER - 1]);
-	if (!nulls[COL_MAX_ENTRIES - 1])
-		ns->max_entries = DatumGetInt64(values[COL_MAX_ENTRIES - 1]);
-	if (!nulls[COL_MAX_BYTES - 1])
-		ns->max_bytes = DatumGetInt64(values[COL_MAX_BYTES - 1]);
-	if (!nulls[COL_CONSISTENCY - 1])
-		ns->ttl_only = strcmp(TextDatumGetCString(values[COL_CONSISTENCY - 1]), "ttl") == 0;
-	if (!nulls[COL_WARM_AFTER_CRASH - 1])
-		ns->warm_after_crash = DatumGetBool(values[COL_WARM_AFTER_CRASH - 1]);
-	read_identity(ns, values, nulls, context);
+	for (int i = 0; i < CPG_NOPTIONS; i++)
+	{
+		if (!nulls[COL_FIRST_OPTION - 1 + i])
+			cpg_option_read(&cpg_options[i], values[COL_FIRST_OPTION - 1 + i], ns, context);
+	}
+	cpg_options_complete(ns);
 }
 
 static void
@@ -235,6 +184,7 @@ cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count)
 
 	set_defaults(&list[0], CPG_DEFAULT_NAMESPACE, catalog->owner);
 	list[0].identity = catalog->table;
+	cpg_options_complete(&list[0]);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		CpgNamespace ns;

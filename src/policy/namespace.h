@@ -14,10 +14,23 @@
 
 #include "policy/registry.h"
 #include "session/settings.h"
+#include "utils/array.h"
+#include "utils/jsonb.h"
 
 #define CPG_DEFAULT_NAMESPACE		"default"
 #define CPG_DEFAULT_TTL				INT64CONST(300000)	/* ms */
 #define CPG_DEFAULT_NEGATIVE_TTL	INT64CONST(10000)
+#define CPG_DEFAULT_LOAD_TIMEOUT	INT64CONST(5000)
+#define CPG_DEFAULT_WAIT_MARGIN		INT64CONST(1000)
+#define CPG_DEFAULT_RETRY_AFTER		INT64CONST(1000)
+#define CPG_DEFAULT_MAX_LOADS		8
+#define CPG_DEFAULT_BETA			1.0
+#define CPG_DEFAULT_BREAKER_WINDOW	50
+#define CPG_DEFAULT_BREAKER_CALLS	20
+#define CPG_DEFAULT_BREAKER_RATIO	0.5
+#define CPG_DEFAULT_BREAKER_SLOW	0.8
+#define CPG_DEFAULT_BREAKER_OPEN	INT64CONST(10000)
+#define CPG_ADAPTIVE_RANGE			4	/* default: a quarter to four times ttl */
 
 typedef enum CpgPrivilege
 {
@@ -54,7 +67,31 @@ typedef struct CpgNamespace
 	char	   *loader;			/* signature of its function, or NULL */
 	int64		max_entries;	/* 0: no limit */
 	int64		max_bytes;
-	bool		warm_after_crash;	/* in dumps that may be loaded after a crash */
+	/* when values are loaded again; see docs/stampede.md */
+	int64		soft_ttl;		/* 0: none */
+	int64		stale_for;		/* 0: expired values are not served */
+	double		beta;			/* of XFetch; 0: off */
+	bool		adaptive;		/* lifetimes between the next two */
+	int64		min_ttl;
+	int64		max_ttl;
+	/* how long for, how many at once, what if it fails */
+	int64		load_timeout;
+	int64		soft_timeout;	/* 0: none */
+	int64		wait_timeout;
+	bool		load_on_wait_timeout;	/* else an error */
+	int			max_loads;
+	int64		retry_after;
+	Jsonb	   *fallback;		/* NULL: none */
+	int		   *stale_on;		/* SQLSTATEs that count as the source's */
+	int			nstale_on;
+	/* circuit breaker */
+	bool		breaker;
+	int			breaker_window;
+	int			breaker_min_calls;
+	double		breaker_ratio;
+	double		breaker_slow;	/* share of load_timeout */
+	int64		breaker_open;
+	bool		warm_after_crash;
 	/* privileges */
 	CpgGrant   *grants;
 	int			ngrants;
@@ -83,6 +120,42 @@ cpg_namespace_bounded(const CpgNamespace *ns)
 {
 	return ns->max_entries > 0 || ns->max_bytes > 0;
 }
+
+/* options.c: policy as it is written in SQL, one row for each option */
+typedef enum CpgOptionKind
+{
+	CPG_OPTION_TIME,			/* interval, int64 milliseconds */
+	CPG_OPTION_SIZE,			/* bigint, int64 */
+	CPG_OPTION_COUNT,			/* integer, int */
+	CPG_OPTION_NUMBER,			/* double precision, double */
+	CPG_OPTION_SWITCH,			/* boolean, bool */
+	CPG_OPTION_CHOICE,			/* one of two words, bool: whether the second */
+	CPG_OPTION_VARY_BY,
+	CPG_OPTION_LOADER,
+	CPG_OPTION_FALLBACK,
+	CPG_OPTION_STALE_ON
+} CpgOptionKind;
+
+typedef struct CpgOption
+{
+	const char *name;			/* of the option and of its column */
+	CpgOptionKind kind;
+	Size		offset;			/* in CpgNamespace */
+	bool		owner_only;		/* who administers may not change it */
+	double		min;			/* of a number */
+	double		max;
+	const char *word[2];		/* of a choice */
+} CpgOption;
+
+#define CPG_NOPTIONS 31
+
+extern const CpgOption cpg_options[CPG_NOPTIONS];
+extern void cpg_options_default(CpgNamespace *ns);
+extern void cpg_options_complete(CpgNamespace *ns);
+extern Oid	cpg_option_type(const CpgOption *option);
+extern void cpg_option_check(const CpgOption *option, Datum value);
+extern void cpg_option_read(const CpgOption *option, Datum value, CpgNamespace *ns, MemoryContext context);
+extern Datum cpg_option_show(const CpgOption *option, const CpgNamespace *ns, bool *isnull);
 
 /* acl.c */
 extern uint8 cpg_namespace_privileges(CpgNamespace *ns);
