@@ -96,9 +96,8 @@ define_memory_settings(void)
 							NULL);
 }
 
-/* Define all settings; called once, by _PG_init. */
-void
-cpg_guc_define(void)
+static void
+define_dump_settings(void)
 {
 	DefineCustomBoolVariable("cachepg.dump",
 							 "Whether entries outlive a restart of the server.",
@@ -123,6 +122,13 @@ cpg_guc_define(void)
 							NULL,
 							NULL,
 							NULL);
+}
+
+/* Define all settings; called once, by _PG_init. */
+void
+cpg_guc_define(void)
+{
+	define_dump_settings();
 
 	DefineCustomBoolVariable("cachepg.enabled",
 							 "Whether the cache is used.",

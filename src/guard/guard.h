@@ -123,6 +123,7 @@ extern CpgCell cpg_cell_table(const CpgSharedGuard *guard, Oid database, Oid rel
 extern CpgCell cpg_cell_tree(const CpgSharedGuard *guard, Oid database, Oid root);
 extern CpgCell cpg_cell_tag(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
 extern CpgCell cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
+extern bool cpg_cell_in_dumps(const CpgSharedGuard *guard, CpgCell cell);
 extern CpgCellKind cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell);
 
 /* The cell of a namespace is its number. */

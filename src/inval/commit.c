@@ -153,42 +153,12 @@ raise_fence(Fence *fence)
 		fence->before = cpg_guard_raise(cpg_guard, fence->cell);
 }
 
-/* Whether a dump of the cache could hold what is invalidated through a cell. */
-static bool
-concerns_dump(CpgCell cell)
-{
-	switch (cpg_cell_kind(cpg_guard, cell))
-	{
-		case CPG_CELL_NAMESPACE:
-		case CPG_CELL_DATABASE:
-		case CPG_CELL_TAG:
-		case CPG_CELL_KEY:
-			return true;
-		case CPG_CELL_SCHEMA:
-		case CPG_CELL_ROLE:
-		case CPG_CELL_TABLE:
-		case CPG_CELL_KINDS:
-			break;
-	}
-	return false;
-}
-
-/*
- * Fail if the server is shutting down and has written what is valid to disk, or
- * is just doing so.  To be called with the fences up.
- */
+/* With the fences up: fail if they come too late for a shutdown's dump. */
 static void
 refuse_if_sealed(void)
 {
-	if (likely(!cpg_guard_sealed(cpg_guard)) || CPG_SKIP("seal"))
-		return;
-	for (int i = 0; i < nfences; i++)
-	{
-		if (concerns_dump(fences[i].cell))
-			ereport(ERROR,
-					(errcode(ERRCODE_ADMIN_SHUTDOWN),
-					 errmsg("cannot change the cache while the server is shutting down")));
-	}
+	for (int i = 0; i < nfences && unlikely(cpg_guard_sealed(cpg_guard)); i++)
+		cpg_inval_refuse_sealed(fences[i].cell);
 }
 
 /* Raise the first so many fences.  Nothing in here fails. */

@@ -18,7 +18,6 @@
 
 #include "access/transam.h"
 #include "clock.h"
-#include "fault.h"
 #include "inval/deps.h"
 #include "miscadmin.h"
 #include "shmem.h"

@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "fault.h"
 #include "guard/guard.h"
 #include "guc.h"
 #include "miscadmin.h"
@@ -153,9 +154,11 @@ dump_at_shutdown(uint32 wait_event)
 
 	if (!cpg_dump || !server_stops())
 		return;
-	wait_for_others(wait_event);
+	if (!CPG_SKIP("dump-wait"))
+		wait_for_others(wait_event);
 	cpg_guard_seal(cpg_guard);
 	cpg_warm_dump(CPG_DUMP_SHUTDOWN, &never);
+	CPG_FAULT_WAIT("dump-written");
 }
 
 /* Main loop.  SIGUSR1 keeps its standard handler, so barriers are answered. */

@@ -37,6 +37,9 @@ $node->safe_psql('postgres', q{
 	SELECT cache_namespace_create('ttl', consistency => 'ttl', ttl => '1 hour', scope => 'shared'),
 		cache_namespace_create('small', max_entries => 3, scope => 'shared'),
 		cache_namespace_create('owned');
+	CREATE FUNCTION load_book(key text) RETURNS text STABLE LANGUAGE sql AS
+		$$ SELECT title FROM public.book WHERE id = split_part(key, ':', 2)::int $$;
+	SELECT cache_namespace_create('loader', consistency => 'ttl', loader => 'load_book(text)');
 	SELECT cache_namespace_grant(n, 'app', p) FROM unnest('{default,ttl,owned}'::text[]) n, unnest('{read,write}'::text[]) p});
 
 my $fetch = q{SELECT cache_fetch('%s:1', 'SELECT title FROM book WHERE id = $1', ROW(1)) #>> '{}'};
@@ -52,8 +55,9 @@ $node->safe_psql('postgres', q{
 	SELECT cache_get('int', 0) FROM generate_series(1, 1000);
 	SET ROLE app;
 	SELECT cache_set('owned:1', 'of app')});
-$node->safe_psql('postgres', sprintf("$fetch; $fetch", 'ttl', 'plain'));
-is(one_value($node, q{SELECT loads FROM cache_namespaces WHERE name = 'ttl'}), '1', 'a value is loaded with consistency ttl');
+my $registered = q{SELECT cache_fetch('loader:1') #>> '{}'};
+$node->safe_psql('postgres', sprintf("$fetch; $fetch; $registered", 'ttl', 'plain'));
+is(one_value($node, q{SELECT sum(loads) FROM cache_namespaces WHERE name IN ('ttl', 'loader')}), '2', 'values are loaded with consistency ttl');
 my $hits = one_value($node, q{SELECT (cache_entry('int')).hits});
 cmp_ok($hits, '>', 100, 'an entry is popular');
 
@@ -67,7 +71,7 @@ my $count = warm_restart(
 	1);
 is($mode, '600', 'the dump is for the server alone');
 ok(!-e $dump && !-e $node->data_dir . '/cachepg/loading.dump', 'it is removed');
-is($count, 14, 'as many entries as expected');
+is($count, 15, 'as many entries as expected');
 is( one_value($node, q{
 	SELECT cache_get('int', 0), cache_exists('null'), cache_get('null', 5) IS NULL, length(cache_get('text', '')),
 		cache_get('row', NULL::pair), cache_get('array', NULL::numeric[]), cache_get('tagged', 0), cache_get('count', 0::bigint)}),
@@ -81,6 +85,8 @@ is(one_value($node, q{SELECT (cache_entry('int')).hits}), $hits + 0, 'popularity
 is(one_value($node, q{SELECT hits || ' hits, ' || sets || ' sets' FROM cache_stats}), '7 hits, 0 sets', 'counters began anew');
 is(one_value($node, sprintf($fetch, 'ttl')), 'Emma', 'the loaded value is right');
 is(one_value($node, q{SELECT hits, loads FROM cache_namespaces WHERE name = 'ttl'}), '1|0', 'and was not loaded again');
+is(one_value($node, $registered), 'Emma', 'that of a registered loader, too');
+is(one_value($node, q{SELECT hits, loads FROM cache_namespaces WHERE name = 'loader'}), '1|0', 'and was not loaded again');
 is(one_value($node, q{SELECT count(*) FROM cache_entries WHERE key = 'plain:1'}), '0', 'what depends on tables is not there');
 is(one_value($node, q{SELECT cache_get('owned:1', '')}), '', 'an entry of a role is not for another');
 is(one_value($node, q{SET ROLE app; SELECT cache_get('owned:1', '')}), 'of app', 'but for the same one');

@@ -67,6 +67,33 @@ for my $round (1 .. $rounds)
 }
 cmp_ok($kept, '>', 0, 'some values were kept');
 
+# What sessions do while the dump is being loaded wins. The load has so much to
+# do that some of these come before their keys and some after.
+$node->append_conf('postgresql.conf', "cachepg.memory = '256MB'");
+$node->restart;
+$node->safe_psql('postgres', q{
+	SELECT cache_namespace_create('bulk', scope => 'shared'), cache_namespace_create('clear', scope => 'shared');
+	SELECT count(cache_set('bulk:' || i, i, tags => ARRAY['n' || i % 100])) FROM generate_series(1, 300000) i;
+	SELECT count(cache_set('clear:' || i, i)) FROM generate_series(1, 1000) i});
+my $from = -s $node->logfile;
+$node->restart;
+my @gone = map { 100 * $_ + 1 } 0 .. 2999;
+my @set = map { 100 * $_ + 2 } 0 .. 2999;
+my @first = finish_psql(start_psql($node,
+		join('', map { "SELECT cache_invalidate('bulk:$_');\n" } @gone),
+		join('', map { "SELECT cache_set('bulk:$_', -$_);\n" } @set),
+		q{SELECT cache_invalidate_tag('n3'); SELECT cache_clear('clear'); BEGIN; SELECT cache_invalidate('bulk:4'); ROLLBACK}));
+is(join('', map { $_->[2] } @first), '', 'sessions work while the dump is loaded');
+$node->wait_for_log($loaded, $from);
+is(one_value($node, q{SELECT count(*) FROM generate_series(1, 300000, 100) i WHERE cache_exists('bulk:' || i)}), '0', 'what they invalidated does not come back');
+is(one_value($node, q{SELECT count(*) FROM generate_series(2, 300000, 100) i WHERE cache_get('bulk:' || i, 0) <> -i}), '0', 'what they set is not replaced');
+is(one_value($node, q{SELECT count(*) FROM generate_series(3, 300000, 100) i WHERE cache_exists('bulk:' || i)}), '0', 'a tag');
+is(one_value($node, q{SELECT count(*) FROM generate_series(1, 1000) i WHERE cache_exists('clear:' || i)}), '0', 'a namespace');
+is(one_value($node, q{SELECT count(*) FROM generate_series(4, 300000, 10) i WHERE cache_get('bulk:' || i, i) <> i}), '0', 'no other value is wrong');
+# keys share cells
+cmp_ok(one_value($node, q{SELECT count(*) FROM generate_series(4, 300000, 10) i WHERE cache_exists('bulk:' || i)}), '>', 25000, 'most of them are there');
+check_store($node);
+
 # The fences of prepared transactions do not outlive a restart, nor does what
 # they invalidate.
 $node->safe_psql('postgres', q{
