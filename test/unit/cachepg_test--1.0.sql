@@ -10,4 +10,6 @@ CREATE FUNCTION test_modes() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_random_sizes(eviction text, operations integer, seed bigint) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_model(eviction text, operations integer, seed bigint, fault text DEFAULT '') RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_damage() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_export() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_restore() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_interleaving(omitted text) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
