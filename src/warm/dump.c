@@ -5,8 +5,8 @@
  *
  * One partition after the other, one entry at a time: copied out under the
  * partition's lock, written without it.  The file gets its name when it is
- * complete and on disk.  If anything fails there is one line in the log and no
- * file.
+ * complete and on disk.  If anything fails there is one line in the log, not
+ * repeated until it has succeeded again, and no file.
  *
  *-------------------------------------------------------------------------
  */
@@ -39,7 +39,7 @@ typedef struct Writer
 	CpgDumpKind kind;
 	char		path[MAXPGPATH];	/* temporary */
 	int			fd;
-	bool		failed;			/* reported */
+	bool		failed;
 	CpgDumpHeader header;
 	uint32		number;			/* of the block being filled */
 	uint32		records;		/* in it */
@@ -50,11 +50,13 @@ typedef struct Writer
 	char		notes[CPG_DUMP_NOTES_MAX];
 } Writer;
 
+static bool failing = false;	/* the last dump failed */
+
 /* Report what errno says; only the first time. */
 static void
 fail(Writer *writer, const char *what)
 {
-	if (!writer->failed)
+	if (!writer->failed && !failing)
 		ereport(LOG,
 				(errcode_for_file_access(),
 				 errmsg("could not dump the cache: could not %s file \"%s\": %m", what,
@@ -327,29 +329,47 @@ is_wanted(CpgDumpKind kind)
 static void
 dump_all(Writer *writer, const volatile sig_atomic_t *stop)
 {
-	int64		began = cpg_clock_now();
 	CpgStoreSpace space;
 
-	if (!begin(writer))
-		return;
 	cpg_store_space(cpg_store, &space);
 	for (int i = 0; i < space.npartitions && !writer->failed && !*stop; i++)
 		dump_partition(writer, i, stop);
-	if (*stop)
+	if (!*stop)
 	{
-		CloseTransientFile(writer->fd);
-		writer->failed = true;
-	}
-	else
 		finish(writer);
+		return;
+	}
+	CloseTransientFile(writer->fd);
+	(void) unlink(writer->path);
+}
+
+/* Write the file or leave none, also not that of before; report it. */
+static void
+dump_to_file(Writer *writer, const volatile sig_atomic_t *stop)
+{
+	int64		began = cpg_clock_now();
+
+	if (begin(writer))
+		dump_all(writer, stop);
 	if (writer->failed)
-		cpg_dump_discard(writer->path);
-	else
+	{
+		(void) unlink(writer->path);
+		cpg_dump_discard(cpg_dump_path(writer->kind));
+	}
+	else if (!*stop)
 		ereport(writer->kind == CPG_DUMP_SHUTDOWN ? LOG : DEBUG1,
 				(errmsg("dumped %llu cache entries (%llu kB) in %lld ms",
 						(unsigned long long) writer->header.entries,
 						(unsigned long long) (writer->header.size + 1023) / 1024,
 						(long long) (cpg_clock_now() - began))));
+	failing = writer->failed;
+}
+
+/* Remove a dump that is not kept up to date any more. */
+void
+cpg_warm_forget(CpgDumpKind kind)
+{
+	cpg_dump_discard(cpg_dump_path(kind));
 }
 
 /*
@@ -365,14 +385,14 @@ cpg_warm_dump(CpgDumpKind kind, const volatile sig_atomic_t *stop)
 
 	if (!is_wanted(kind))
 	{
-		cpg_dump_discard(cpg_dump_path(kind));
+		cpg_warm_forget(kind);
 		return;
 	}
 	context = AllocSetContextCreate(CurrentMemoryContext, "cachepg dump", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	writer = palloc(sizeof(Writer));
 	make_writer(writer, kind);
-	dump_all(writer, stop);
+	dump_to_file(writer, stop);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -44,6 +44,7 @@ typedef enum CpgDumpKind
 
 extern uint64 cpg_warm_take(void);
 extern void cpg_warm_load(const volatile sig_atomic_t *stop);
+extern void cpg_warm_forget(CpgDumpKind kind);
 extern void cpg_warm_dump(CpgDumpKind kind, const volatile sig_atomic_t *stop);
 
 #endif							/* CPG_WARM_WARM_H */

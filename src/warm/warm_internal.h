@@ -12,6 +12,9 @@
  * value.  A namespace comes before its entries and has the number it had in
  * the registry.  Times of entries are relative to the header's.
  *
+ * CPG_DUMP_FORMAT has to change whenever a structure below does, or
+ * CpgRegistration, CpgStanding, CpgKind, or the form of notes.
+ *
  *-------------------------------------------------------------------------
  */
 #ifndef CPG_WARM_INTERNAL_H
@@ -83,6 +86,10 @@ typedef struct CpgDumpEntry
 	bool		isnull;
 	CpgStanding standing;
 } CpgDumpEntry;
+
+StaticAssertDecl(sizeof(CpgDumpHeader) == 80, "format 1 of the header");
+StaticAssertDecl(sizeof(CpgDumpEntry) == 64, "format 1 of an entry");
+StaticAssertDecl(sizeof(CpgRegistration) == 96, "format 1 of a namespace");
 
 /* file.c */
 extern const char *cpg_dump_path(CpgDumpKind kind);

@@ -136,6 +136,8 @@ wait_until_due(int64 last, uint32 wait_event)
 			return true;
 		events |= WL_TIMEOUT;
 	}
+	else
+		cpg_warm_forget(CPG_DUMP_CRASH);
 	(void) WaitLatch(MyLatch, events, periodic ? (long) left : -1L, wait_event);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();

@@ -78,7 +78,7 @@ is($entries, 300, 'control: all is there');
 
 my %bad = (
 	'empty' => '',
-	'a header only' => substr($good, 0, 96),
+	'a header only' => substr($good, 0, 80),
 	'a part of the header' => substr($good, 0, 50),
 	'zeros' => "\0" x $size,
 	'noise' => join('', map { chr int rand 256 } 1 .. 5000),
@@ -97,7 +97,7 @@ for my $name (sort keys %bad)
 # Single bytes: in the header and everywhere behind it.  The values are longer
 # than a block is, so that there are several.
 srand 17;
-for my $at (0 .. 5, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, map({ 88 + $_ } 0 .. 15), map { 104 + int rand($size - 104) } 1 .. 12)
+for my $at (0 .. 5, 8, 12, 16, 24, 32, 40, 48, 56, 64, 68, 72, 76, map({ 80 + $_ } 0 .. 23), map { 104 + int rand($size - 104) } 1 .. 12)
 {
 	my $bytes = $good;
 
@@ -109,7 +109,7 @@ for my $at (0 .. 5, 8, 12, 16, 24, 32, 40, 48, 56, 64, 72, 80, 84, map({ 88 + $_
 }
 
 # Huge lengths.
-for my $at (88, 92, 100)
+for my $at (80, 84, 92)
 {
 	my $bytes = $good;
 
@@ -152,6 +152,38 @@ is(one_value($node, 'SELECT count(*) FROM cache_entries'), 0, 'one that cannot b
 is(-s $dump, 0, 'and is emptied');
 $node->stop;
 chmod 0700, $directory;
+
+# Periodic dumps that fail say so once, and leave no older one behind.
+$node->append_conf('postgresql.conf', "cachepg.dump_interval = '50ms'");
+$node->start;
+$node->safe_psql('postgres', q{
+	SELECT cache_namespace_create('warm', warm_after_crash => true);
+	SELECT cache_set('warm:1', 1)});
+sub wait_for_crash_dump
+{
+	my ($there) = @_;
+
+	for (1 .. 200)
+	{
+		return 1 if $there == (-s "$directory/crash.dump" ? 1 : 0);
+		Time::HiRes::usleep(50_000);
+	}
+	return 0;
+}
+ok(wait_for_crash_dump(1), 'periodic dumps are written');
+$from = -s $node->logfile;
+mkdir "$directory/crash.dump.tmp";
+ok(wait_for_crash_dump(0), 'when they fail the older one is removed');
+Time::HiRes::usleep(500_000);
+@failed = slurp_file($node->logfile, $from) =~ /LOG:  (could not [^\n]*)/g;
+is(scalar @failed, 1, 'the log says so once');
+rmdir "$directory/crash.dump.tmp";
+ok(wait_for_crash_dump(1), 'they go on when they can');
+$node->append_conf('postgresql.conf', "cachepg.dump_interval = 0");
+$node->reload;
+ok(wait_for_crash_dump(0), 'switched off, none is left');
+$node->safe_psql('postgres', q{SELECT cache_namespace_drop('warm')});
+$node->stop;
 
 # A file where the directory should be; a directory where the file should be.
 unlink glob("$directory/*");

@@ -71,7 +71,7 @@ copy_all(TestStore from, TestStore to, bool ordered, uint64 max_entries)
 			k = key_of(to, &e.is, max_entries > 0);
 			copy.result = cpg_store_restore(to.store, &k, &item, &e.standing);
 			copy.restored += copy.result == CPG_PUT_STORED;
-	
+
 			copy.count++;
 		}
 	}
@@ -144,8 +144,8 @@ test_precedence(void)
 	TestStore	to = test_store(2 * MB, 1, 200, CPG_EVICTION_S3FIFO);
 	CpgKey		k;
 
-	for (char c = 'a'; c <= 'h'; c++)
-		test_put(from, 0, psprintf("%c", c), "old", NOW);
+	for (const char *c = "abcdefgh"; *c != '\0'; c++)
+		test_put(from, 0, pnstrdup(c, 1), "old", NOW);
 	test_put(to, 0, "a", "new", NOW);
 	/* put and dead; invalidated; being invalidated */
 	test_put(to, 0, "b", "new", NOW);
@@ -157,8 +157,8 @@ test_precedence(void)
 	cpg_guard_raise(to.guard, cpg_cell_key(to.guard, k.hash));
 	EXPECT(copy_all(from, to, false, 0).restored == 4);
 	EXPECT(strcmp(test_get(to, 0, "a", NOW), "new") == 0);
-	for (char c = 'b'; c <= 'd'; c++)
-		EXPECT(test_get(to, 0, psprintf("%c", c), NOW) == NULL);
+	for (const char *c = "bcd"; *c != '\0'; c++)
+		EXPECT(test_get(to, 0, pnstrdup(c, 1), NOW) == NULL);
 	EXPECT(strcmp(test_get(to, 0, "h", NOW), "old") == 0);
 	/* again: all is there */
 	EXPECT(copy_all(from, to, false, 0).restored == 0);
@@ -205,20 +205,20 @@ test_limits(void)
 	CpgKey		k;
 
 	item.max_entries = 3;
-	for (char c = 'a'; c <= 'c'; c++)
+	for (const char *c = "abc"; *c != '\0'; c++)
 	{
-		cpg_key_init(&k, from.store, 0, &c, 1);
+		cpg_key_init(&k, from.store, 0, c, 1);
 		k.bounded = true;
 		item.stamp = cpg_guard_stamp(from.guard);
 		EXPECT(cpg_store_put(from.store, &k, &item, CPG_PUT_SET, NOW) == CPG_PUT_STORED);
 	}
 	EXPECT(copy_all(from, to, true, 2).restored == 2);
 	EXPECT(test_entries(to) == 2);
-	for (char c = 'a'; c <= 'c'; c++)
+	for (const char *c = "abc"; *c != '\0'; c++)
 	{
-		cpg_key_init(&k, to.store, 0, &c, 1);
+		cpg_key_init(&k, to.store, 0, c, 1);
 		k.bounded = true;
-		EXPECT(cpg_store_holds(to.store, &k, NOW) == (c != 'a'));
+		EXPECT(cpg_store_holds(to.store, &k, NOW) == (*c != 'a'));
 	}
 	/* the oldest is still the first to go */
 	cpg_key_init(&k, to.store, 0, "n", 1);
