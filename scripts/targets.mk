@@ -9,12 +9,26 @@ all install installcheck:
 	@exit 1
 endif
 
+# The client program is a PGXS build of its own: one makefile makes a module or
+# a program, not both.  Its compiler needs nothing but libpq's header.
+ifneq ($(PGXS),)
+all: stampede-all
+install: stampede-install
+uninstall: stampede-uninstall
+clean: stampede-clean
+endif
+
+stampede-all stampede-install stampede-uninstall stampede-clean:
+	@$(MAKE) --no-print-directory -C stampede $(@:stampede-%=%) PG_CONFIG='$(PG_CONFIG)'
+
+.PHONY: stampede-all stampede-install stampede-uninstall stampede-clean
+
 .PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults \
 	test-matrix soak soak-controls bench lint format clean-build clean-matrix
 
 help:
 	@printf '%s\n' \
-		'make                 build cachepg' \
+		'make                 build cachepg and cachepg-stampede' \
 		'make install         install it into the PostgreSQL of PG_CONFIG' \
 		'make installcheck    test it on a running server that preloads it' \
 		'' \

@@ -242,21 +242,39 @@ GRANT SELECT ON cache_watches TO PUBLIC;
 -- ---------------------------------------------------------------------
 
 CREATE FUNCTION cache_fetch(key text, query text, args record DEFAULT NULL, ttl interval DEFAULT NULL,
+							soft_ttl interval DEFAULT NULL, beta double precision DEFAULT NULL,
 							tags text[] DEFAULT NULL, consistency text DEFAULT NULL) RETURNS jsonb
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_record';
-COMMENT ON FUNCTION cache_fetch(text, text, record, interval, text[], text) IS
+COMMENT ON FUNCTION cache_fetch(text, text, record, interval, interval, double precision, text[], text) IS
 'The cached result of a query, which is run with args bound to $1, $2, ... on a miss; needs read, and write to publish';
 
 CREATE FUNCTION cache_fetch(key text, query text, args text[], ttl interval DEFAULT NULL,
+							soft_ttl interval DEFAULT NULL, beta double precision DEFAULT NULL,
 							tags text[] DEFAULT NULL, consistency text DEFAULT NULL) RETURNS jsonb
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_text';
-COMMENT ON FUNCTION cache_fetch(text, text, text[], interval, text[], text) IS
+COMMENT ON FUNCTION cache_fetch(text, text, text[], interval, interval, double precision, text[], text) IS
 'As cache_fetch with a record, with arguments as text in the types that the query infers; for drivers';
 
 CREATE FUNCTION cache_fetch(key text) RETURNS jsonb
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_loader';
 COMMENT ON FUNCTION cache_fetch(text) IS
 'The cached result of the loader of the key''s namespace, which runs as the namespace''s owner on a miss; needs read';
+
+CREATE FUNCTION cache_query(rowtype anyelement, key text, query text, args record DEFAULT NULL,
+							ttl interval DEFAULT NULL, soft_ttl interval DEFAULT NULL,
+							beta double precision DEFAULT NULL, tags text[] DEFAULT NULL,
+							consistency text DEFAULT NULL) RETURNS SETOF anyelement
+	LANGUAGE c PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'cachepg_cache_query_record';
+COMMENT ON FUNCTION cache_query(anyelement, text, text, record, interval, interval, double precision, text[], text) IS
+'The cached rows of a query, in the type of rowtype, as in NULL::users; else as cache_fetch';
+
+CREATE FUNCTION cache_query(rowtype anyelement, key text, query text, args text[],
+							ttl interval DEFAULT NULL, soft_ttl interval DEFAULT NULL,
+							beta double precision DEFAULT NULL, tags text[] DEFAULT NULL,
+							consistency text DEFAULT NULL) RETURNS SETOF anyelement
+	LANGUAGE c PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'cachepg_cache_query_text';
+COMMENT ON FUNCTION cache_query(anyelement, text, text, text[], interval, interval, double precision, text[], text) IS
+'As cache_query with a record, with arguments as text in the types that the query infers; for drivers';
 
 -- ---------------------------------------------------------------------
 -- Namespaces
@@ -373,6 +391,50 @@ COMMENT ON VIEW cache_stats IS 'Memory and counters of the whole server since it
 REVOKE ALL ON FUNCTION cachepg_stats() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION cachepg_stats() TO pg_monitor;
 GRANT SELECT ON cache_stats TO pg_monitor;
+
+CREATE FUNCTION cachepg_namespace_stats(OUT namespace text, OUT hits bigint, OUT stale_hits bigint, OUT coalesced bigint,
+										OUT fallbacks bigint, OUT loads bigint, OUT loads_failed bigint,
+										OUT load_timeouts bigint, OUT wait_timeouts bigint, OUT retries_throttled bigint,
+										OUT breaker_refused bigint, OUT early_refreshes bigint, OUT refreshes_queued bigint,
+										OUT refreshes_changed bigint, OUT refreshes_unchanged bigint,
+										OUT refreshes_wasted bigint, OUT refreshes_failed bigint, OUT load_time interval)
+	RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_namespace_stats() IS 'Rows of the view cache_namespace_stats';
+
+CREATE VIEW cache_namespace_stats AS SELECT * FROM cachepg_namespace_stats();
+COMMENT ON VIEW cache_namespace_stats IS
+'How cache_fetch got its answers, per namespace on which the current role has a privilege, since the server''s start';
+GRANT SELECT ON cache_namespace_stats TO PUBLIC;
+
+CREATE FUNCTION cachepg_breakers(OUT namespace text, OUT state text, OUT calls integer, OUT failure_ratio double precision,
+								 OUT opened bigint, OUT last_opened timestamptz, OUT refused bigint,
+								 OUT next_attempt timestamptz) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_breakers() IS 'Rows of the view cache_breakers';
+
+CREATE VIEW cache_breakers AS SELECT * FROM cachepg_breakers();
+COMMENT ON VIEW cache_breakers IS
+'The circuit breakers of the namespaces on which the current role has a privilege; calls are those in the window';
+GRANT SELECT ON cache_breakers TO PUBLIC;
+
+CREATE FUNCTION cache_breaker_reset(namespace text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_breaker_reset';
+COMMENT ON FUNCTION cache_breaker_reset(text) IS
+'Close the circuit breaker of a namespace and forget the outcomes it has seen; at once; needs admin on the namespace';
+REVOKE ALL ON FUNCTION cache_breaker_reset(text) FROM PUBLIC;
+
+CREATE FUNCTION cachepg_workers(OUT pid integer, OUT database text, OUT state text, OUT since timestamptz,
+								OUT refreshes bigint, OUT failed bigint, OUT queued bigint) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_workers() IS 'Rows of the view cache_workers';
+REVOKE ALL ON FUNCTION cachepg_workers() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cachepg_workers() TO pg_monitor;
+
+CREATE VIEW cache_workers AS SELECT * FROM cachepg_workers();
+COMMENT ON VIEW cache_workers IS
+'The background workers that load values, with the requests that wait for their database';
+GRANT SELECT ON cache_workers TO pg_monitor;
 
 CREATE FUNCTION cachepg_misses_by_reason(OUT namespace text, OUT reason text, OUT count bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

@@ -50,6 +50,7 @@ _PG_init(void)
 	cpg_track_install();
 	cpg_worker_register();
 	cpg_dumper_register();
+	cpg_launcher_register();
 }
 
 void

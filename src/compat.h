@@ -75,8 +75,10 @@
 /* Ownership of any object is asked with one function from 16 on. */
 #if PG_VERSION_NUM >= 160000
 #define CPG_IS_RELATION_OWNER(relid, role)	object_ownercheck(RelationRelationId, relid, role)
+#define CPG_IS_DATABASE_OWNER(database, role)	object_ownercheck(DatabaseRelationId, database, role)
 #else
 #define CPG_IS_RELATION_OWNER(relid, role)	pg_class_ownercheck(relid, role)
+#define CPG_IS_DATABASE_OWNER(database, role)	pg_database_ownercheck(database, role)
 #endif
 
 /*

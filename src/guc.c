@@ -21,6 +21,7 @@ int			cpg_janitor_interval = CPG_JANITOR_INTERVAL_DEFAULT;
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
 int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
+int			cpg_refresh_workers = CPG_REFRESH_WORKERS_DEFAULT;
 bool		cpg_snapshot_reads = false;
 
 static const struct config_enum_entry eviction_options[] = {
@@ -163,6 +164,19 @@ cpg_guc_define(void)
 							CPG_MAX_PENDING_MAX,
 							PGC_USERSET,
 							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.refresh_workers",
+							"Background workers, for the whole server, that load values before they expire.",
+							"They count towards max_worker_processes.  0: the session that finds a value due loads it itself.",
+							&cpg_refresh_workers,
+							CPG_REFRESH_WORKERS_DEFAULT,
+							0,
+							CPG_REFRESH_WORKERS_MAX,
+							PGC_SIGHUP,
+							0,
 							NULL,
 							NULL,
 							NULL);

@@ -22,6 +22,8 @@
 #define CPG_MAX_PENDING_MIN			64	/* kB */
 #define CPG_MAX_PENDING_DEFAULT		(64 * 1024)
 #define CPG_MAX_PENDING_MAX			(1024 * 1024)
+#define CPG_REFRESH_WORKERS_DEFAULT	2
+#define CPG_REFRESH_WORKERS_MAX		32
 #define CPG_MAX_NAMESPACES_MIN		8
 #define CPG_MAX_NAMESPACES_DEFAULT	256
 #define CPG_MAX_NAMESPACES_MAX		16384
@@ -35,6 +37,7 @@ extern int	cpg_janitor_interval;
 extern int	cpg_max_namespaces;
 extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern int	cpg_refresh_workers;
 extern bool cpg_snapshot_reads;
 
 extern const char *cpg_eviction_name(int eviction);

@@ -4,7 +4,7 @@
  *	  Request and initial state of shared memory.
  *
  * One piece of exactly cachepg.memory bytes in the main segment, divided into
- * guard, registry, statistics and, with all that is left, the store.
+ * guard, registry, statistics, flights and, with all that is left, the store.
  *
  * After a crash the postmaster makes shared memory anew and calls the startup
  * hook again: the cache is then empty.
@@ -15,11 +15,13 @@
 
 #include "common/pg_prng.h"
 #include "core/hash.h"
+#include "flight/flight.h"
 #include "guard/guard.h"
 #include "guc.h"
 #include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
+#include "refresh/refresh.h"
 #include "shmem.h"
 #include "stats/stats.h"
 #include "storage/ipc.h"
@@ -28,7 +30,9 @@
 #include "store/store.h"
 #include "warm/warm.h"
 
+CpgSharedFlights *cpg_flights = NULL;
 CpgSharedGuard *cpg_guard = NULL;
+CpgSharedRefresh *cpg_refresh = NULL;
 CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
 CpgSharedStore *cpg_store = NULL;
@@ -43,6 +47,8 @@ typedef struct Layout
 	Size		registry;
 	Size		stats;
 	Size		twophase;
+	Size		flights;
+	Size		refresh;
 	Size		store;
 	CpgGuardConfig guard_config;
 	CpgStoreConfig config;
@@ -60,7 +66,9 @@ layout(void)
 	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(&at.guard_config));
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
 	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
-	at.store = CACHELINEALIGN(at.twophase + cpg_twophase_size());
+	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
+	at.refresh = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
+	at.store = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
 
 	at.config.size = memory > at.store ? memory - at.store : 0;
 	at.config.npartitions = cpg_store_partitions(memory);
@@ -143,6 +151,8 @@ initialize(const Layout *at, uint64 seed)
 	cpg_registry_init(cpg_registry, cpg_max_namespaces, config.tranche);
 	cpg_stats_init(cpg_stats, cpg_max_namespaces);
 	cpg_twophase_init(cpg_twophase, config.tranche);
+	cpg_flights_init(cpg_flights, cpg_max_namespaces);
+	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
 
@@ -166,6 +176,8 @@ startup(void)
 	cpg_registry = (CpgSharedRegistry *) (base + at.registry);
 	cpg_stats = (CpgSharedStats *) (base + at.stats);
 	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
+	cpg_flights = (CpgSharedFlights *) (base + at.flights);
+	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)
 		initialize(&at, seed);

@@ -11,13 +11,17 @@
 #ifndef CPG_SHMEM_H
 #define CPG_SHMEM_H
 
+struct CpgSharedFlights;
 struct CpgSharedGuard;
+struct CpgSharedRefresh;
 struct CpgSharedRegistry;
 struct CpgSharedStats;
 struct CpgSharedStore;
 struct CpgSharedTwophase;
 
+extern struct CpgSharedFlights *cpg_flights;
 extern struct CpgSharedGuard *cpg_guard;
+extern struct CpgSharedRefresh *cpg_refresh;
 extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;
 extern struct CpgSharedStore *cpg_store;

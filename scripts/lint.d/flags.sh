@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck disable=SC2034,SC2207
 flags=($("$PG_CONFIG" --cppflags) -std=gnu99
 	-isystem "$("$PG_CONFIG" --includedir-server)" -isystem "$("$PG_CONFIG" --includedir)"
-	-Isrc -Itest/unit -Itest/oracle -Ibench)
+	-Isrc -Itest/unit -Itest/oracle -Ibench -Istampede)
 
 # shellcheck disable=SC2034
-mapfile -t files < <(find src test/unit test/oracle bench -name '*.c' 2>/dev/null | sort)
+mapfile -t files < <(find src test/unit test/oracle bench stampede -name '*.c' 2>/dev/null | sort)

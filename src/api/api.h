@@ -11,6 +11,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "inval/deps.h"
+#include "loader/loader.h"
 #include "policy/key.h"
 #include "policy/ttl.h"
 #include "utils/array.h"
@@ -29,6 +30,8 @@ typedef struct CpgTags
 	StringInfoData notes;
 } CpgTags;
 
+extern void cpg_fetch_arguments(FunctionCallInfo fcinfo, int first, CpgArgsForm form,
+								CpgFetch *fetch, CpgTags *tags);
 extern void cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags);
 extern CpgRead cpg_peek_key(const text *text_key, int64 now, CpgValue *value);
 extern int	cpg_array_elements(ArrayType *array, const char *what, Datum **elements, bool **nulls);

@@ -12,6 +12,8 @@
 #include "fetch/fetch.h"
 #include "utils/builtins.h"
 
+#define BETA_MAX 100
+
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_record);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_text);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_loader);
@@ -28,27 +30,54 @@ parse_consistency(const char *value, CpgFetch *fetch)
 				 errhint("It is either commit or ttl.")));
 }
 
-/* The arguments that both forms share: key, query, ttl, tags, consistency. */
 static void
-fill_fetch(FunctionCallInfo fcinfo, CpgArgsForm form, CpgFetch *fetch, CpgTags *tags)
+parse_beta(float8 value, CpgFetch *fetch)
 {
+	if (!(value >= 0 && value <= BETA_MAX))
+		cpg_error_bad_argument("beta must be between 0 and %d", BETA_MAX);
+	fetch->has_beta = true;
+	fetch->beta = value;
+}
+
+/*
+ * The arguments that all forms share, from key on: key, query, args, ttl,
+ * soft_ttl, beta, tags, consistency.
+ */
+void
+cpg_fetch_arguments(FunctionCallInfo fcinfo, int first, CpgArgsForm form, CpgFetch *fetch,
+					CpgTags *tags)
+{
+	int			n = first;
+
 	memset(fetch, 0, sizeof(*fetch));
-	fetch->key = cpg_key_argument(fcinfo, 0);
-	if (PG_ARGISNULL(1))
+	fetch->key = cpg_key_argument(fcinfo, n++);
+	if (PG_ARGISNULL(n))
 		cpg_error_null_argument("query");
-	fetch->query = PG_GETARG_TEXT_PP(1);
-	fetch->form = PG_ARGISNULL(2) ? CPG_ARGS_NONE : form;
-	fetch->args = PG_GETARG_DATUM(2);
-	fetch->memo = (CpgQueryMemo **) &fcinfo->flinfo->fn_extra;
-	fetch->memo_context = fcinfo->flinfo->fn_mcxt;
-	fetch->ttl = cpg_optional_ttl(fcinfo, 3);
-	cpg_tags_argument(fcinfo, 4, tags);
+	fetch->query = PG_GETARG_TEXT_PP(n);
+	n++;
+	fetch->form = PG_ARGISNULL(n) ? CPG_ARGS_NONE : form;
+	fetch->args = PG_GETARG_DATUM(n++);
+	fetch->ttl = cpg_optional_ttl(fcinfo, n++);
+	if (!PG_ARGISNULL(n))
+		fetch->soft_ttl = cpg_ttl_from_interval(PG_GETARG_INTERVAL_P(n), "soft_ttl");
+	if (!PG_ARGISNULL(++n))
+		parse_beta(PG_GETARG_FLOAT8(n), fetch);
+	cpg_tags_argument(fcinfo, ++n, tags);
 	fetch->tags = tags->cells;
 	fetch->ntags = tags->count;
 	fetch->notes = tags->notes.data;
 	fetch->notes_len = (uint32) tags->notes.len;
-	if (!PG_ARGISNULL(5))
-		parse_consistency(text_to_cstring(PG_GETARG_TEXT_PP(5)), fetch);
+	if (!PG_ARGISNULL(++n))
+		parse_consistency(text_to_cstring(PG_GETARG_TEXT_PP(n)), fetch);
+}
+
+/* The same for functions that remember the query at their call site. */
+static void
+fill_fetch(FunctionCallInfo fcinfo, CpgArgsForm form, CpgFetch *fetch, CpgTags *tags)
+{
+	cpg_fetch_arguments(fcinfo, 0, form, fetch, tags);
+	fetch->memo = (CpgQueryMemo **) &fcinfo->flinfo->fn_extra;
+	fetch->memo_context = fcinfo->flinfo->fn_mcxt;
 }
 
 static Datum

@@ -8,98 +8,36 @@
 #ifndef CPG_FETCH_FETCH_H
 #define CPG_FETCH_FETCH_H
 
-#include "inval/deps.h"
-#include "lib/stringinfo.h"
-#include "utils/array.h"
+#include "loader/loader.h"
 
-#define CPG_FETCH_ARGS_MAX 1000
-
-/* Arguments of a query: known types with values, or texts to be read. */
-typedef struct CpgArgs
+/* What came of a refresh by a worker. */
+typedef enum CpgRefreshed
 {
-	int			count;
-	Oid		   *types;			/* InvalidOid: as the query infers */
-	Datum	   *values;			/* of unknown type: a C string */
-	bool	   *nulls;
-} CpgArgs;
+	CPG_REFRESHED_CHANGED,
+	CPG_REFRESHED_UNCHANGED,
+	CPG_REFRESHED_WASTED,		/* not needed any more, or not kept */
+	CPG_REFRESHED_FAILED
+} CpgRefreshed;
 
-/* Arguments as they were given; looked into only for a load. */
-typedef enum CpgArgsForm
+/* A request for a worker. */
+typedef struct CpgRefreshRequest
 {
-	CPG_ARGS_NONE,
-	CPG_ARGS_RECORD,
-	CPG_ARGS_ARRAY
-} CpgArgsForm;
+	CpgFetch	fetch;
+	Oid			role;			/* who asked */
+	uint64		fingerprint;
+	uint64		identity;
+	int64		created;		/* of the value that is due */
+	const char *settings;
+	Size		settings_len;
+	CpgQueryMemo *memo;
+} CpgRefreshRequest;
 
-/* The query of a call site and its hash, to compare instead of hashing. */
-typedef struct CpgQueryMemo
-{
-	Size		len;
-	uint64		hash;
-	char		query[FLEXIBLE_ARRAY_MEMBER];
-} CpgQueryMemo;
+/* request.c */
+extern void cpg_request_read(const char *data, Size len, CpgRefreshRequest *request);
 
-typedef struct CpgFetch
-{
-	text	   *key;
-	text	   *query;			/* NULL: the namespace's registered loader */
-	CpgArgsForm form;
-	Datum		args;
-	CpgQueryMemo **memo;		/* of the call site, may be made anew */
-	MemoryContext memo_context;
-	int64		ttl;			/* milliseconds, 0: the namespace's */
-	const CpgCell *tags;		/* cells of its tags */
-	int			ntags;
-	const char *notes;			/* names of its tags */
-	uint32		notes_len;
-	bool		ttl_only;		/* consistency asked for, if it was */
-	bool		has_consistency;
-} CpgFetch;
-
-/* args.c */
-extern void cpg_args_read(const CpgFetch *fetch, CpgArgs *args);
-extern uint64 cpg_args_hash(const CpgFetch *fetch, uint64 seed);
-extern void cpg_args_bind(const char *query, CpgArgs *args);
-
-/* registered.c */
-extern char *cpg_registered_parse(const char *loader, Oid owner);
-extern Oid	cpg_registered_find(CpgNamespace *ns, uint64 *version);
-extern char *cpg_registered_query(Oid function);
-extern void cpg_registered_check(Oid function, Oid owner);
-
-/* context.c: whose rights and settings a loader runs with */
-typedef struct CpgContext
-{
-	bool		registered;
-	bool		shared;
-	const char *name;			/* of the namespace */
-	Oid			owner;			/* of the namespace */
-	char	   *hidden;			/* settings it does not see, NULL for none */
-	CpgVary		vary;
-	/* what to go back to */
-	Oid			user;
-	int			security;
-	int			nest_level;
-} CpgContext;
-
-extern void cpg_context_prepare(CpgContext *context, const CpgNamespace *ns, bool registered);
-extern void cpg_context_enter(CpgContext *context);
-extern void cpg_context_leave(const CpgContext *context);
-extern void cpg_context_explain(const CpgContext *context, MemoryContext memory);
-
-/* loader.c */
-typedef struct CpgLoaded
-{
-	Datum		value;			/* jsonb, in the caller's memory context */
-	bool		isnull;
-	int64		microseconds;
-} CpgLoaded;
-
-extern void cpg_loader_run(const char *query, CpgArgs *args, CpgLoaded *loaded);
-
-/* fingerprint.c */
-extern uint64 cpg_fingerprint_of_query(const CpgFetch *fetch, const CpgNamespace *ns);
-extern uint64 cpg_fingerprint_of_loader(const CpgNamespace *ns, Oid function, uint64 version);
+/* early.c */
+extern void cpg_refresh_gave_up(uint64 tag);
+extern CpgRefreshed cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error);
 
 /* fetch.c */
 extern Datum cpg_fetch(CpgFetch *fetch, bool *isnull);

@@ -15,9 +15,11 @@
 
 #include "access/xact.h"
 #include "common/hashfn.h"
+#include "compat.h"
 #include "miscadmin.h"
 #include "policy/namespace.h"
 #include "shmem.h"
+#include "store/store.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 
@@ -225,7 +227,10 @@ cpg_namespace_attach(CpgNamespace *ns)
 		return true;
 	wanted = registration(ns);
 	ns->number = cpg_registry_attach(&wanted, &ns->generation);
-	return ns->number >= 0;
+	if (ns->number < 0)
+		return false;
+	cpg_store_set_grace(cpg_store, (uint16) ns->number, cpg_namespace_grace(ns));
+	return true;
 }
 
 /* The namespace of this database with a number in the store, or NULL. */
@@ -240,4 +245,33 @@ cpg_namespace_by_number(int number)
 		return NULL;
 	ns = cpg_namespace_find(copy.name);
 	return ns != NULL && ns->identity == copy.identity ? ns : NULL;
+}
+
+/*
+ * A copy (palloc'd) of all that a load needs, without privileges: it holds
+ * whatever happens to the namespace.
+ */
+CpgNamespace *
+cpg_namespace_copy(const CpgNamespace *ns)
+{
+	CpgNamespace *copy = palloc(sizeof(CpgNamespace));
+
+	*copy = *ns;
+	copy->grants = NULL;
+	copy->ngrants = 0;
+	copy->loader = NULL;
+	copy->vary.names = palloc(Max(ns->vary.count, 1) * sizeof(char *));
+	for (int i = 0; i < ns->vary.count; i++)
+		copy->vary.names[i] = pstrdup(ns->vary.names[i]);
+	if (ns->nstale_on > 0)
+	{
+		copy->stale_on = palloc(ns->nstale_on * sizeof(int));
+		memcpy(copy->stale_on, ns->stale_on, ns->nstale_on * sizeof(int));
+	}
+	if (ns->fallback != NULL)
+	{
+		copy->fallback = palloc(VARSIZE(ns->fallback));
+		memcpy(copy->fallback, ns->fallback, VARSIZE(ns->fallback));
+	}
+	return copy;
 }

@@ -30,7 +30,8 @@
 #define CPG_DEFAULT_BREAKER_RATIO	0.5
 #define CPG_DEFAULT_BREAKER_SLOW	0.8
 #define CPG_DEFAULT_BREAKER_OPEN	INT64CONST(10000)
-#define CPG_ADAPTIVE_RANGE			4	/* default: a quarter to four times ttl */
+#define CPG_ADAPTIVE_RANGE			4	/* default: a quarter to four times
+										 * ttl */
 
 typedef enum CpgPrivilege
 {
@@ -111,6 +112,7 @@ typedef struct CpgNamespace
 extern CpgNamespace *cpg_namespace_resolve(const char *key, Size len);
 extern CpgNamespace *cpg_namespace_find(const char *name);
 extern CpgNamespace *cpg_namespace_get(const char *name);
+extern CpgNamespace *cpg_namespace_copy(const CpgNamespace *ns);
 extern CpgNamespace *cpg_namespace_by_number(int number);
 extern int	cpg_namespace_list(CpgNamespace **first);
 extern bool cpg_namespace_attach(CpgNamespace *ns);
@@ -119,6 +121,16 @@ static inline bool
 cpg_namespace_bounded(const CpgNamespace *ns)
 {
 	return ns->max_entries > 0 || ns->max_bytes > 0;
+}
+
+/*
+ * How long expired values are kept: while they may be served or, to see whether
+ * the next value differs, for one more lifetime.
+ */
+static inline int64
+cpg_namespace_grace(const CpgNamespace *ns)
+{
+	return ns->adaptive ? Max(ns->stale_for, ns->max_ttl) : ns->stale_for;
 }
 
 /* options.c: policy as it is written in SQL, one row for each option */

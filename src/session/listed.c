@@ -36,7 +36,7 @@ extern PGDLLIMPORT char *locale_time;
 
 /*
  * What registered loaders get.  Ad-hoc loaders see the caller's; search_path,
- * as the schemas it stands for, is hashed by fetch/fingerprint.c.
+ * as the schemas it stands for, is hashed by loader/fingerprint.c.
  */
 const CpgListedSetting cpg_listed_settings[] = {
 	{"array_nulls", "on"},

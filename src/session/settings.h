@@ -40,4 +40,9 @@ extern bool cpg_setting_in(const char *name, char *const *names, int count);
 /* listed.c */
 extern uint64 cpg_settings_listed_hash(uint64 seed);
 
+/* recorded.c */
+struct StringInfoData;
+extern void cpg_settings_record(const CpgVary *vary, struct StringInfoData *to);
+extern void cpg_settings_apply(const char *recorded, Size len);
+
 #endif							/* CPG_SESSION_SETTINGS_H */

@@ -23,6 +23,20 @@ typedef enum CpgCounter
 	CPG_COUNT_LOADS,
 	CPG_COUNT_LOAD_TIME,		/* microseconds */
 	CPG_COUNT_DROPPED_SETS,
+	CPG_COUNT_LOADS_FAILED,
+	CPG_COUNT_LOAD_TIMEOUTS,
+	CPG_COUNT_COALESCED,		/* answers from another session's load */
+	CPG_COUNT_STALE,			/* answers from an expired value */
+	CPG_COUNT_FALLBACK,			/* answers from the fallback */
+	CPG_COUNT_RETRY_THROTTLED,	/* loads not begun: one failed lately */
+	CPG_COUNT_BREAKER_OPEN,		/* the same: the breaker was open */
+	CPG_COUNT_WAIT_TIMEOUTS,
+	CPG_COUNT_EARLY,			/* refreshes begun before the expiry (XFetch) */
+	CPG_COUNT_REFRESH_QUEUED,	/* for workers */
+	CPG_COUNT_REFRESH_CHANGED,	/* by workers: the value is another one */
+	CPG_COUNT_REFRESH_UNCHANGED,
+	CPG_COUNT_REFRESH_WASTED,	/* not kept, or not needed any more */
+	CPG_COUNT_REFRESH_FAILED,
 	/* reasons of misses, from here ... */
 	CPG_COUNT_ABSENT,
 	CPG_COUNT_EXPIRED,

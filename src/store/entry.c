@@ -473,3 +473,17 @@ cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 	}
 	return CPG_HIT;
 }
+
+/*
+ * Whether an entry can be of no use any more: not valid, or expired for longer
+ * than its namespace keeps such.
+ */
+bool
+cpg_entry_useless_locked(CpgSharedStore *store, const CpgSharedPartition *part,
+						 CpgRef ref, int64 now)
+{
+	const CpgSharedEntry *entry = cpg_entry(store, unconstify(CpgSharedPartition *, part), ref);
+
+	return cpg_entry_state(store, part, ref, entry,
+						   now - *cpg_grace(store, cpg_entry_ns(entry))) != CPG_HIT;
+}

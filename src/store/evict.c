@@ -134,7 +134,7 @@ step(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, bool may_move,
 	uint8		counter = *freq & CPG_FREQUENCY_MASK;
 	bool		small = entry->queue == CPG_QUEUE_SMALL;
 
-	if (cpg_entry_state(store, part, ref, entry, now) != CPG_HIT)
+	if (cpg_entry_useless_locked(store, part, ref, now))
 	{
 		cpg_remove_locked(store, part, ref, CPG_REMOVE_EXPIRED);
 		return true;
@@ -167,9 +167,9 @@ evict_s3fifo(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
 static void
 evict_lru(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, int64 now)
 {
-	bool		valid = cpg_entry_state(store, part, ref, cpg_entry(store, part, ref), now) == CPG_HIT;
+	bool		useless = cpg_entry_useless_locked(store, part, ref, now);
 
-	cpg_remove_locked(store, part, ref, valid ? CPG_REMOVE_EVICTED : CPG_REMOVE_EXPIRED);
+	cpg_remove_locked(store, part, ref, useless ? CPG_REMOVE_EXPIRED : CPG_REMOVE_EVICTED);
 }
 
 /* Shorten the bounded lists of this partition in turn. */

@@ -255,14 +255,15 @@ find_optimistic(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *k
 }
 
 /*
- * Whether an entry may be served.  While an invalidation of its key is under
+ * Whether an entry may be served, also an expired one within the reader's
+ * grace.  While an invalidation of its key is under
  * way it may not: a transaction that is visible may not yet have marked it.
  */
 static inline CpgResult
 state_for(CpgSharedStore *store, const CpgSharedPartition *part, const CpgKey *key,
 		  CpgRef ref, const CpgSharedEntry *entry, int64 now)
 {
-	CpgResult	result = cpg_entry_state(store, part, ref, entry, now);
+	CpgResult	result = cpg_entry_state(store, part, ref, entry, now - key->grace);
 
 	if (result == CPG_HIT && cpg_guard_pending(store->guard, cpg_cell_key(store->guard, key->hash)))
 		return CPG_MISS_COMMIT_PENDING;

@@ -43,6 +43,7 @@ cpg_key_init(CpgKey *key, const CpgSharedStore *store, uint16 ns, const char *da
 	key->role = InvalidOid;
 	key->fingerprint = 0;
 	key->bounded = false;
+	key->grace = 0;
 	key->any_fingerprint = true;
 	key->settings[0] = key->settings[1] = 0;
 }

@@ -55,7 +55,8 @@ partition_layout(const CpgStoreConfig *config, Size stride)
 static Size
 control_size(const CpgStoreConfig *config)
 {
-	return ALIGN(sizeof(CpgSharedStore)) + ALIGN(config->max_namespaces * sizeof(CpgQueue));
+	return ALIGN(sizeof(CpgSharedStore)) + ALIGN(config->max_namespaces * sizeof(CpgQueue)) +
+		ALIGN(config->max_namespaces * sizeof(uint32));
 }
 
 static Size
@@ -133,6 +134,7 @@ cpg_store_init(CpgSharedStore *store, const CpgStoreConfig *config, CpgSharedGua
 	store->config = *config;
 	store->guard = guard;
 	store->bounded_offset = ALIGN(sizeof(CpgSharedStore));
+	store->grace_offset = store->bounded_offset + ALIGN(config->max_namespaces * sizeof(CpgQueue));
 	store->partitions_offset = control_size(config);
 	store->partition_stride = partition_stride(config);
 	for (int i = 0; i < config->npartitions; i++)
@@ -159,4 +161,11 @@ uint64
 cpg_store_seed(const CpgSharedStore *store)
 {
 	return store->config.seed;
+}
+
+/* Keep entries of a namespace for so many milliseconds after they expired. */
+void
+cpg_store_set_grace(CpgSharedStore *store, uint16 ns, int64 grace)
+{
+	*cpg_grace(store, ns) = (uint32) Min(Max(grace, 0), PG_UINT32_MAX);
 }

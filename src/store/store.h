@@ -109,6 +109,7 @@ typedef struct CpgKey
 	uint16		ns;				/* also the number of the namespace's cell */
 	bool		bounded;		/* its namespace has limits, hence one
 								 * partition */
+	uint32		grace;			/* milliseconds: expired no longer is a hit */
 	bool		any_fingerprint;	/* the newest variant of the role that was
 									 * computed under one of these */
 	uint32		settings[2];
@@ -256,6 +257,7 @@ typedef struct CpgProblem
 } CpgProblem;
 
 /* layout.c */
+extern void cpg_store_set_grace(CpgSharedStore *store, uint16 ns, int64 grace);
 extern Size cpg_store_min_size(const CpgStoreConfig *config);
 extern int	cpg_store_partitions(Size memory);
 extern void cpg_store_init(CpgSharedStore *store, const CpgStoreConfig *config,

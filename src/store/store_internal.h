@@ -187,6 +187,7 @@ struct CpgSharedStore
 	Size		partitions_offset;
 	Size		partition_stride;
 	Size		bounded_offset; /* CpgQueue for each namespace */
+	Size		grace_offset;	/* volatile uint32 for each, milliseconds */
 	Size		value_max;
 };
 
@@ -227,6 +228,13 @@ static inline CpgQueue *
 cpg_bounded_queue(CpgSharedStore *store, uint16 ns)
 {
 	return CPG_AT(store, store->bounded_offset, CpgQueue) + ns;
+}
+
+/* How long expired entries of a namespace are kept; read without lock. */
+static inline volatile uint32 *
+cpg_grace(CpgSharedStore *store, uint16 ns)
+{
+	return CPG_AT(store, store->grace_offset, volatile uint32) + ns;
 }
 
 static inline uint16
@@ -340,6 +348,8 @@ extern bool cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *
 extern Size cpg_entry_notes_len(const CpgSharedEntry *entry, const char *at);
 extern CpgResult cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 								 CpgRef ref, const CpgSharedEntry *entry, int64 now);
+extern bool cpg_entry_useless_locked(CpgSharedStore *store, const CpgSharedPartition *part,
+									 CpgRef ref, int64 now);
 
 /* queue.c */
 extern CpgQueue *cpg_queue_of(CpgSharedStore *store, CpgSharedPartition *part,

@@ -20,8 +20,7 @@ cpg_sweep_bucket_locked(CpgSharedStore *store, CpgSharedPartition *part, uint32 
 	{
 		CpgRef		ref = bucket->ref[i];
 
-		if (ref == 0 ||
-			cpg_entry_state(store, part, ref, cpg_entry(store, part, ref), now) == CPG_HIT)
+		if (ref == 0 || !cpg_entry_useless_locked(store, part, ref, now))
 			continue;
 		cpg_remove_locked(store, part, ref, CPG_REMOVE_EXPIRED);
 		removed++;

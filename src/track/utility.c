@@ -19,6 +19,7 @@
 #include "shmem.h"
 #include "tcop/utility.h"
 #include "track/relation.h"
+#include "refresh/refresh.h"
 #include "track/track.h"
 #include "utils/acl.h"
 
@@ -144,6 +145,7 @@ alter_table(const AlterTableStmt *stmt)
 static void
 before(Node *stmt)
 {
+	cpg_refresh_before(stmt);
 	switch (nodeTag(stmt))
 	{
 		case T_CopyStmt:

@@ -9,7 +9,10 @@
 #define CPG_WORKER_WORKER_H
 
 extern void cpg_worker_register(void);
+extern void cpg_launcher_register(void);
 extern PGDLLEXPORT void cachepg_janitor_main(Datum arg);
+extern PGDLLEXPORT void cachepg_launcher_main(Datum arg);
+extern PGDLLEXPORT void cachepg_refresher_main(Datum arg);
 
 /* dumper.c */
 extern void cpg_dumper_register(void);

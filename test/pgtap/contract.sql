@@ -38,11 +38,11 @@ INSERT INTO wanted VALUES
 	('cache_namespace_create', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
 		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text, adhoc text DEFAULT NULL::text, '
-		'vary_by text[] DEFAULT NULL::text[], loader text DEFAULT NULL::text', 'void', 'u'),
+		'vary_by text[] DEFAULT NULL::text[], loader text DEFAULT NULL::text, soft_ttl interval DEFAULT NULL::interval, stale_for interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, adaptive boolean DEFAULT NULL::boolean, min_ttl interval DEFAULT NULL::interval, max_ttl interval DEFAULT NULL::interval, load_timeout interval DEFAULT NULL::interval, soft_timeout interval DEFAULT NULL::interval, wait_timeout interval DEFAULT NULL::interval, on_wait_timeout text DEFAULT NULL::text, max_loads integer DEFAULT NULL::integer, retry_after interval DEFAULT NULL::interval, fallback jsonb DEFAULT NULL::jsonb, stale_on text[] DEFAULT NULL::text[], breaker boolean DEFAULT NULL::boolean, breaker_window integer DEFAULT NULL::integer, breaker_min_calls integer DEFAULT NULL::integer, breaker_ratio double precision DEFAULT NULL::double precision, breaker_slow double precision DEFAULT NULL::double precision, breaker_open interval DEFAULT NULL::interval, warm_after_crash boolean DEFAULT NULL::boolean', 'void', 'u'),
 	('cache_namespace_alter', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
 		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text, adhoc text DEFAULT NULL::text, '
-		'vary_by text[] DEFAULT NULL::text[], loader text DEFAULT NULL::text, reset text[] DEFAULT NULL::text[]', 'void', 'u'),
+		'vary_by text[] DEFAULT NULL::text[], loader text DEFAULT NULL::text, soft_ttl interval DEFAULT NULL::interval, stale_for interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, adaptive boolean DEFAULT NULL::boolean, min_ttl interval DEFAULT NULL::interval, max_ttl interval DEFAULT NULL::interval, load_timeout interval DEFAULT NULL::interval, soft_timeout interval DEFAULT NULL::interval, wait_timeout interval DEFAULT NULL::interval, on_wait_timeout text DEFAULT NULL::text, max_loads integer DEFAULT NULL::integer, retry_after interval DEFAULT NULL::interval, fallback jsonb DEFAULT NULL::jsonb, stale_on text[] DEFAULT NULL::text[], breaker boolean DEFAULT NULL::boolean, breaker_window integer DEFAULT NULL::integer, breaker_min_calls integer DEFAULT NULL::integer, breaker_ratio double precision DEFAULT NULL::double precision, breaker_slow double precision DEFAULT NULL::double precision, breaker_open interval DEFAULT NULL::interval, warm_after_crash boolean DEFAULT NULL::boolean, reset text[] DEFAULT NULL::text[]', 'void', 'u'),
 	('cache_namespace_drop', 'name text', 'void', 'u'),
 	('cache_namespace_grant', 'name text, role text, privilege text', 'void', 'u'),
 	('cache_namespace_revoke', 'name text, role text, privilege text', 'void', 'u');
@@ -107,7 +107,7 @@ CREATE FUNCTION pg_temp.columns_of(relation regclass) RETURNS text LANGUAGE sql 
 $$;
 SELECT is(pg_temp.columns_of('cache_namespaces'),
 	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
-	'consistency text, adhoc text, vary_by text[], loader text, privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
+	'consistency text, adhoc text, vary_by text[], loader text, soft_ttl interval, stale_for interval, beta double precision, adaptive boolean, min_ttl interval, max_ttl interval, load_timeout interval, soft_timeout interval, wait_timeout interval, on_wait_timeout text, max_loads integer, retry_after interval, fallback jsonb, stale_on text[], breaker boolean, breaker_window integer, breaker_min_calls integer, breaker_ratio double precision, breaker_slow double precision, breaker_open interval, warm_after_crash boolean, privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
 SELECT is(pg_temp.columns_of('cache_entries'),
 	'namespace text, key text, role regrole, state text, type regtype, bytes bigint, age interval, ttl_left interval, hits bigint', 'columns of cache_entries');
 SELECT is(pg_temp.columns_of('cache_stats'),
@@ -123,7 +123,7 @@ SELECT is(count(*), 1::bigint, 'cache_stats has one row') FROM cache_stats;
 --
 SELECT is(pg_temp.columns_of('cachepg_namespace'),
 	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
-	'consistency text, adhoc text, vary_by text[], loader text, id uuid',
+	'consistency text, adhoc text, vary_by text[], loader text, soft_ttl interval, stale_for interval, beta double precision, adaptive boolean, min_ttl interval, max_ttl interval, load_timeout interval, soft_timeout interval, wait_timeout interval, on_wait_timeout text, max_loads integer, retry_after interval, fallback jsonb, stale_on text[], breaker boolean, breaker_window integer, breaker_min_calls integer, breaker_ratio double precision, breaker_slow double precision, breaker_open interval, warm_after_crash boolean, id uuid',
 	'columns of cachepg_namespace');
 SELECT is(pg_temp.columns_of('cachepg_namespace_acl'), 'namespace text, grantee regrole, privilege text', 'columns of cachepg_namespace_acl');
 SELECT is(pg_temp.columns_of('cachepg_watch'), 'id uuid, relation regclass, key_template text, tag_template text, creator regrole',

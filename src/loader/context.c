@@ -16,7 +16,7 @@
  */
 #include "postgres.h"
 
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
 
@@ -81,19 +81,10 @@ hint_for(const CpgContext *context, const ErrorData *error)
 	return NULL;
 }
 
-/* Raise the error of a loader again, with a hint if there is one to give. */
+/* Give the error of a loader a hint if there is one to give. */
 void
-cpg_context_explain(const CpgContext *context, MemoryContext memory)
+cpg_context_explain(const CpgContext *context, ErrorData *error)
 {
-	ErrorData  *error;
-	char	   *hint;
-
-	MemoryContextSwitchTo(memory);
-	error = CopyErrorData();
-	hint = hint_for(context, error);
-	if (hint == NULL || error->hint != NULL)
-		PG_RE_THROW();
-	FlushErrorState();
-	error->hint = hint;
-	ReThrowError(error);
+	if (error->hint == NULL)
+		error->hint = hint_for(context, error);
 }

@@ -20,7 +20,7 @@
 #include "common/hashfn.h"
 #include "compat.h"
 #include "core/hash.h"
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "policy/key.h"
 #include "shmem.h"
 
@@ -30,8 +30,9 @@
 /* Longer queries are hashed anew each time. */
 #define MEMO_MAX 8192
 
-static uint64
-hash_search_path(uint64 hash)
+/* A hash of the schemas that search_path stands for. */
+uint64
+cpg_hash_search_path(uint64 hash)
 {
 	Oid			some[SOME_SCHEMAS];
 	Oid		   *path = some;
@@ -85,23 +86,25 @@ fingerprint(uint64 identity, uint64 loader)
 		(uint32) cpg_hash_combine(loader, identity);
 }
 
-/* The fingerprint of a query and its arguments, in this session. */
+/* The fingerprint of a query and its arguments, in this session, for an identity. */
 uint64
-cpg_fingerprint_of_query(const CpgFetch *fetch, const CpgNamespace *ns)
+cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity)
 {
 	uint64		hash = cpg_args_hash(fetch, hash_query(fetch));
 
-	hash = hash_search_path(hash);
+	hash = cpg_hash_search_path(hash);
 	hash = cpg_settings_listed_hash(hash);
-	return fingerprint(cpg_identity_of_query(ns), hash);
+	if (OidIsValid(fetch->rowtype))
+		hash = cpg_hash_combine(hash, fetch->rowtype);
+	return fingerprint(identity, hash);
 }
 
-/* The fingerprint of a namespace's registered loader, in this session. */
+/* The fingerprint of a namespace's registered loader, for an identity. */
 uint64
-cpg_fingerprint_of_loader(const CpgNamespace *ns, Oid function, uint64 version)
+cpg_fingerprint_of_loader(Oid function, uint64 version, uint64 identity)
 {
 	uint64		hash = cpg_hash_combine(~cpg_guard->config.seed, function);
 
 	hash = cpg_hash_combine(hash, version);
-	return fingerprint(cpg_identity_of_loader(ns), hash);
+	return fingerprint(identity, hash);
 }

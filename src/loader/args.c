@@ -15,7 +15,7 @@
 #include "compat.h"
 #include "core/hash.h"
 #include "error.h"
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"
 #include "tcop/tcopprot.h"
@@ -153,24 +153,27 @@ cpg_args_read(const CpgFetch *fetch, CpgArgs *args)
 		case CPG_ARGS_ARRAY:
 			read_array(DatumGetArrayTypeP(fetch->args), args);
 			break;
+		case CPG_ARGS_LIST:
+			*args = *fetch->list;
+			break;
 	}
 }
 
 static uint64
-hash_value(Datum value, Form_pg_attribute att, uint64 seed)
+hash_value(Datum value, bool byval, int16 len, uint64 seed)
 {
-	if (att->attbyval)
+	if (byval)
 		return cpg_hash_combine(seed, value);
-	if (att->attlen == -1)
+	if (len == -1)
 	{
-		value = flat_value(value, att);
+		value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 		return hash_bytes_extended((unsigned char *) VARDATA_ANY(DatumGetPointer(value)),
 								   (int) VARSIZE_ANY_EXHDR(DatumGetPointer(value)), seed);
 	}
-	if (att->attlen == -2)
+	if (len == -2)
 		return hash_bytes_extended((unsigned char *) DatumGetCString(value),
 								   (int) strlen(DatumGetCString(value)), seed);
-	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), att->attlen, seed);
+	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), len, seed);
 }
 
 /* A hash of types and values, in order, and of how many there are. */
@@ -190,10 +193,28 @@ hash_columns(Datum record, uint64 hash)
 		count++;
 		hash = cpg_hash_combine(hash, ((uint64) att->atttypid << 1) | columns.nulls[i]);
 		if (!columns.nulls[i])
-			hash = hash_value(columns.values[i], att, hash);
+			hash = hash_value(columns.values[i], att->attbyval, att->attlen, hash);
 	}
 	ReleaseTupleDesc(columns.desc);
 	return cpg_hash_combine(hash, count);
+}
+
+/* The same of columns taken from a record before. */
+static uint64
+hash_list(const CpgArgs *args, uint64 hash)
+{
+	for (int i = 0; i < args->count; i++)
+	{
+		Oid			type = OidIsValid(args->types[i]) ? args->types[i] : UNKNOWNOID;
+		int16		len;
+		bool		byval;
+
+		get_typlenbyval(type, &len, &byval);
+		hash = cpg_hash_combine(hash, ((uint64) type << 1) | args->nulls[i]);
+		if (!args->nulls[i])
+			hash = hash_value(args->values[i], byval, len, hash);
+	}
+	return cpg_hash_combine(hash, args->count);
 }
 
 /* A hash of the arguments of a fetch as they are given. */
@@ -208,6 +229,8 @@ cpg_args_hash(const CpgFetch *fetch, uint64 seed)
 			break;
 		case CPG_ARGS_RECORD:
 			return hash_columns(fetch->args, seed);
+		case CPG_ARGS_LIST:
+			return hash_list(fetch->list, seed);
 		case CPG_ARGS_ARRAY:
 			/* the bytes of an array are those of its elements */
 			array = DatumGetArrayTypeP(fetch->args);
@@ -258,36 +281,50 @@ point_into_query(void *arg)
 		errcontext("SQL statement \"%s\"", query);
 }
 
-/* Read the texts among the arguments as values of the types inferred. */
 static void
-read_texts(CpgArgs *args, const Oid *types)
+begin_query(const char *query, ErrorContextCallback *callback)
 {
+	callback->callback = point_into_query;
+	callback->arg = unconstify(char *, query);
+	callback->previous = error_context_stack;
+	error_context_stack = callback;
+}
+
+/* Read a text as a value of the type inferred for it. */
+static void
+read_text(CpgArgs *args, int n, Oid type)
+{
+	Oid			input;
+	Oid			ioparam;
+
+	args->types[n] = type;
+	getTypeInputInfo(type, &input, &ioparam);
+	args->values[n] = OidInputFunctionCall(input,
+										   args->nulls[n] ? NULL : DatumGetCString(args->values[n]),
+										   ioparam, -1);
+}
+
+/* Read the texts among the arguments as values of the types inferred. */
+void
+cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *types)
+{
+	ErrorContextCallback callback;
+
+	begin_query(query, &callback);
 	for (int i = 0; i < args->count; i++)
 	{
-		Oid			input;
-		Oid			ioparam;
-
-		if (OidIsValid(args->types[i]))
-			continue;
-		args->types[i] = types[i];
-		if (!OidIsValid(types[i]) || types[i] == UNKNOWNOID)
-			ereport(ERROR,
-					(errcode(ERRCODE_INDETERMINATE_DATATYPE),
-					 errmsg("could not determine data type of parameter $%d", i + 1)));
-		getTypeInputInfo(types[i], &input, &ioparam);
-		args->values[i] = OidInputFunctionCall(input,
-											   args->nulls[i] ? NULL : DatumGetCString(args->values[i]),
-											   ioparam, -1);
+		if (!OidIsValid(args->types[i]))
+			read_text(args, i, types[i]);
 	}
+	error_context_stack = callback.previous;
 }
 
 /*
- * Give each argument the type of its parameter in the query: read texts by the
- * input function of the type that the query infers.  A wrong number of them is
- * invalid_parameter_value.
+ * Give each argument without a type that of its parameter in the query, not yet
+ * its value.  A wrong number of arguments is invalid_parameter_value.
  */
 void
-cpg_args_bind(const char *query, CpgArgs *args)
+cpg_args_infer(const char *query, CpgArgs *args)
 {
 	int			count = args->count;
 	Oid		   *types = palloc(Max(count, 1) * sizeof(Oid));
@@ -295,11 +332,7 @@ cpg_args_bind(const char *query, CpgArgs *args)
 	Query	   *analyzed;
 	ErrorContextCallback callback;
 
-	callback.callback = point_into_query;
-	callback.arg = unconstify(char *, query);
-	callback.previous = error_context_stack;
-	error_context_stack = &callback;
-
+	begin_query(query, &callback);
 	memcpy(types, args->types, count * sizeof(Oid));
 	analyzed = parse_analyze_varparams(parse_one(query), query, &types, &count, NULL);
 	(void) find_highest_param((Node *) analyzed, &highest);
@@ -309,7 +342,14 @@ cpg_args_bind(const char *query, CpgArgs *args)
 				 errmsg("wrong number of arguments for the query of cache_fetch"),
 				 errdetail("It takes %d; given were %d.", highest, args->count),
 				 errhint("Pass them as args => ROW(...) or args => ARRAY['...'], one for each of $1, $2, ...")));
-	read_texts(args, types);
+	for (int i = 0; i < args->count; i++)
+	{
+		if (!OidIsValid(types[i]) || types[i] == UNKNOWNOID)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDETERMINATE_DATATYPE),
+					 errmsg("could not determine data type of parameter $%d", i + 1)));
+	}
+	memcpy(args->types, types, args->count * sizeof(Oid));
 
 	error_context_stack = callback.previous;
 }

@@ -19,7 +19,7 @@
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "core/hash.h"
-#include "fetch/fetch.h"
+#include "loader/loader.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "utils/acl.h"

@@ -1,0 +1,107 @@
+/*-------------------------------------------------------------------------
+ *
+ * fetch_internal.h
+ *	  One call of cache_fetch on its way, for the files of this room only.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_FETCH_INTERNAL_H
+#define CPG_FETCH_INTERNAL_H
+
+#include "fetch/fetch.h"
+#include "flight/flight.h"
+
+#define CPG_MAY_PUBLISH CPG_NCOUNTERS
+
+/* How a load ended. */
+typedef struct CpgOutcome
+{
+	bool		loaded;
+	bool		source_failed;	/* else, if not loaded, the error is the
+								 * query's */
+	bool		timed_out;
+	ErrorData  *error;			/* if not loaded */
+	CpgCounter	unkept;			/* why it was not kept, or CPG_MAY_PUBLISH */
+} CpgOutcome;
+
+/* What an answer other than a loaded value stands for. */
+typedef enum CpgInstead
+{
+	CPG_INSTEAD_OF_LOAD,		/* which failed; there is an error */
+	CPG_INSTEAD_OF_RETRY,		/* another session's load failed lately */
+	CPG_INSTEAD_OF_BREAKER,		/* it is open */
+	CPG_INSTEAD_OF_WAIT,		/* which took too long */
+	CPG_INSTEAD_OF_PERMIT		/* too many loads are in progress */
+} CpgInstead;
+
+typedef struct CpgExcuse
+{
+	CpgInstead	what;
+	ErrorData  *error;			/* of the load */
+	bool		timed_out;		/* it ran longer than load_timeout */
+	int			sqlerrcode;		/* of another session's load */
+	int64		retry_at;
+} CpgExcuse;
+
+typedef struct CpgCall
+{
+	const CpgFetch *fetch;
+	CpgNamespace *ns;			/* the session's; from a miss on a copy */
+	CpgKey		key;
+	uint64		identity;		/* for whom the value is */
+	uint64		tag;			/* of its flights */
+	Oid			role;			/* of its key */
+	Oid			function;		/* the registered loader, else InvalidOid */
+	CpgCounter	reason;			/* why nothing it loads is kept, or
+								 * CPG_MAY_PUBLISH */
+	bool		has_old;		/* there was a value, fresh or expired */
+	CpgValue	old;
+	/* the answer */
+	Datum		value;
+	bool		isnull;
+	CpgExcuse	excuse;			/* for one that is not loaded */
+	/* a load */
+	Oid			runs_as;
+	CpgContext	context;
+	uint64		stamp;
+	bool		ttl_only;
+	int64		expiry;			/* of the value, kept or not */
+	bool		changed;		/* it differs from the old one */
+	CpgLoad		load;
+	CpgLoaded	loaded;
+} CpgCall;
+
+/* fetch.c */
+extern void cpg_call_find_key(CpgCall *call, uint64 identity);
+extern Oid	cpg_call_role(const CpgCall *call, const CpgNamespace *ns);
+extern bool cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read);
+
+/* pipeline.c */
+extern void cpg_call_prepare(CpgCall *call);
+extern bool cpg_call_look_again(CpgCall *call);
+extern bool cpg_call_lead(CpgCall *call, CpgFlight *flight);
+extern bool cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome);
+extern void cpg_call_miss(CpgCall *call);
+
+/* early.c: before a value expires */
+extern bool cpg_refresh_is_due(const CpgCall *call, int64 now);
+extern bool cpg_refresh_queue(CpgCall *call);
+extern bool cpg_refresh_early(CpgCall *call);
+
+/* request.c */
+extern void cpg_request_write(const CpgCall *call, StringInfo to);
+
+/* load.c */
+extern void cpg_load_run(CpgCall *call, CpgOutcome *outcome);
+
+/* publish.c */
+extern CpgCounter cpg_publish_reason(const CpgCall *call, CpgNamespace *ns);
+extern CpgCounter cpg_publish(CpgCall *call);
+extern bool cpg_hand_over(CpgCall *call, const CpgFlight *flight);
+extern bool cpg_take_over(CpgCall *call, uint32 number);
+
+/* serve.c: answers without a load of the own */
+extern bool cpg_serve_stale(CpgCall *call);
+extern void cpg_serve_instead(CpgCall *call);
+
+#endif							/* CPG_FETCH_INTERNAL_H */

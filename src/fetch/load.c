@@ -1,0 +1,204 @@
+/*-------------------------------------------------------------------------
+ *
+ * load.c
+ *	  A load: the loader in its context, in a subtransaction, with a deadline.
+ *
+ * The stamp is read before the loader's snapshot is taken.  What the loader
+ * reads is collected (inval/deps.h) and becomes the cells of the entry.
+ *
+ * The subtransaction is there so that a failure can be answered by an older
+ * value: what a failed loader wrote is rolled back.  Where there can be none,
+ * in parallel mode, an error ends the statement.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fault.h"
+#include "fetch/fetch_internal.h"
+#include "miscadmin.h"
+#include "shmem.h"
+#include "track/track.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/resowner.h"
+
+/* The query of a call and its arguments. */
+static char *
+query_of(const CpgCall *call, CpgArgs *args)
+{
+	const CpgFetch *fetch = call->fetch;
+
+	if (fetch->query != NULL)
+	{
+		cpg_args_read(fetch, args);
+		return text_to_cstring(fetch->query);
+	}
+	args->count = 1;
+	args->types = palloc(sizeof(Oid));
+	args->values = palloc(sizeof(Datum));
+	args->nulls = palloc0(sizeof(bool));
+	args->types[0] = TEXTOID;
+	args->values[0] = PointerGetDatum(fetch->key);
+	return cpg_registered_query(call->function);
+}
+
+/* On what of the session the result may depend. */
+static CpgReaders
+readers_of(const CpgContext *context)
+{
+	CpgReaders	readers;
+
+	readers.registered = context->registered;
+	readers.shared = context->shared;
+	readers.login = !context->registered && !context->shared && !InSecurityRestrictedOperation();
+	readers.vary = context->vary;
+	return readers;
+}
+
+/*
+ * From here on the load sees everything that was committed up to its stamp:
+ * tables, as its snapshot is newer, and what names mean, as a transaction that
+ * changes that lowers its fences only after it has told everybody.  To hear it
+ * is left to chance in PostgreSQL, until the next lock is taken.
+ */
+static void
+take_stamp(CpgCall *call)
+{
+	call->stamp = cpg_guard_stamp(cpg_guard);
+	AcceptInvalidationMessages();
+}
+
+/* Run the loader and collect what it depends on. */
+static void
+run_loader(CpgCall *call)
+{
+	CpgReaders	readers;
+	CpgArgs		args;
+	char	   *query;
+
+	CPG_FAULT("fetch-begun");
+	take_stamp(call);
+	readers = readers_of(&call->context);
+	query = query_of(call, &args);
+	if (call->context.registered)
+		cpg_registered_check(call->function, call->context.owner);
+	cpg_deps_begin(&call->load, !call->ttl_only, &readers);
+	cpg_context_enter(&call->context);
+	call->runs_as = GetUserId();
+	CPG_FAULT("fetch-stamped");
+	cpg_loader_run(query, &args, call->fetch->rowtype, &call->loaded);
+	CPG_FAULT("fetch-loaded");
+	if (CPG_SKIP("stamp-order"))
+		call->stamp = cpg_guard_stamp(cpg_guard);
+	cpg_context_leave(&call->context);
+	cpg_track_load_ends();
+	cpg_deps_end(&call->load);
+	cpg_track_loads_over();
+}
+
+/* Whether an error is one of the source, which an older value may hide. */
+static bool
+is_of_source(const CpgNamespace *ns, int sqlerrcode)
+{
+	for (int i = 0; i < ns->nstale_on; i++)
+	{
+		if (ns->stale_on[i] == sqlerrcode)
+			return true;
+	}
+	switch (sqlerrcode)
+	{
+		case ERRCODE_ADMIN_SHUTDOWN:
+		case ERRCODE_CRASH_SHUTDOWN:
+		case ERRCODE_CANNOT_CONNECT_NOW:
+			return true;
+	}
+	switch (ERRCODE_TO_CATEGORY(sqlerrcode))
+	{
+		case ERRCODE_CONNECTION_EXCEPTION:
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+		case ERRCODE_SYSTEM_ERROR:
+		case ERRCODE_FDW_ERROR:
+		case ERRCODE_INTERNAL_ERROR:
+			return true;
+	}
+	return false;
+}
+
+/* Take note of an error, in the current context. */
+static void
+note_failure(const CpgCall *call, bool timed_out, CpgOutcome *outcome)
+{
+	outcome->error = CopyErrorData();
+	FlushErrorState();
+	outcome->timed_out = timed_out && outcome->error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+	outcome->source_failed = outcome->timed_out ||
+		is_of_source(call->ns, outcome->error->sqlerrcode);
+	cpg_context_explain(&call->context, outcome->error);
+}
+
+/* As below, where no subtransaction can be had. */
+static void
+run_unprotected(CpgCall *call)
+{
+	PG_TRY();
+	{
+		run_loader(call);
+	}
+	PG_CATCH();
+	{
+		cpg_deps_drop(&call->load);
+		cpg_track_loads_over();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/*
+ * Load the value of a call.  An error of the loader is in *outcome, copied to
+ * the current context; nothing is left of what it did.
+ */
+void
+cpg_load_run(CpgCall *call, CpgOutcome *outcome)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	CpgLoad    *outer = cpg_load;
+	CpgDeadline deadline;
+
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->unkept = CPG_MAY_PUBLISH;
+	call->loaded.microseconds = 0;
+	if (IsInParallelMode())
+	{
+		run_unprotected(call);
+		outcome->loaded = true;
+		return;
+	}
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	cpg_deadline_begin(&deadline, call->ns->load_timeout);
+	PG_TRY();
+	{
+		run_loader(call);
+		cpg_deadline_end(&deadline);
+		ReleaseCurrentSubTransaction();
+		outcome->loaded = true;
+	}
+	PG_CATCH();
+	{
+		cpg_deadline_end(&deadline);
+		MemoryContextSwitchTo(caller);
+		note_failure(call, deadline.passed, outcome);
+		if (cpg_load != outer)
+			cpg_deps_drop(&call->load);
+		cpg_track_loads_over();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+}

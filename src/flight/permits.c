@@ -1,0 +1,93 @@
+/*-------------------------------------------------------------------------
+ *
+ * permits.c
+ *	  How many loads of a namespace may be in progress at once.
+ *
+ * A load inside of another one counts but does not wait: loads that hold what
+ * others wait for, and wait for what those hold, would never end.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "clock.h"
+#include "compat.h"
+#include "flight/flight_internal.h"
+#include "shmem.h"
+#include "utils/wait_event.h"
+
+#define NAP 50					/* ms */
+
+static bool
+try_take(CpgSharedLane *lane, uint32 max_loads)
+{
+	uint32		loads = pg_atomic_read_u32(&lane->loads);
+
+	while (loads < max_loads)
+	{
+		if (pg_atomic_compare_exchange_u32(&lane->loads, &loads, loads + 1))
+			return true;
+	}
+	return false;
+}
+
+static bool
+wait_and_take(int number, CpgSharedLane *lane, uint32 max_loads, int64 wait)
+{
+	static uint32 event = 0;
+	ConditionVariable *changed = &cpg_flight_stripe((uint64) number)->changed;
+	int64		end = cpg_clock_now() + wait;
+	bool		taken;
+
+	if (event == 0)
+		event = CPG_WAIT_EVENT_NEW("CachePgLoadPermit");
+	ConditionVariablePrepareToSleep(changed);
+	while (!(taken = try_take(lane, max_loads)) && cpg_clock_now() < end)
+		(void) ConditionVariableTimedSleep(changed, (long) Min(NAP, wait), event);
+	ConditionVariableCancelSleep();
+	return taken;
+}
+
+/*
+ * Have a load counted, once others have ended if there are max_loads; false if
+ * that took longer than "wait" milliseconds.
+ */
+bool
+cpg_permit_take(CpgFlight *flight, int number, int max_loads, int64 wait)
+{
+	CpgSharedLane *lane = cpg_flight_lane(number);
+	bool		taken = true;
+
+	if (flight->outer != NULL)
+		pg_atomic_fetch_add_u32(&lane->loads, 1);
+	else if (!try_take(lane, (uint32) max_loads))
+	{
+		pg_atomic_fetch_add_u32(&lane->waiters, 1);
+		PG_TRY();
+		{
+			taken = wait_and_take(number, lane, (uint32) max_loads, wait);
+		}
+		PG_FINALLY();
+		{
+			pg_atomic_fetch_sub_u32(&lane->waiters, 1);
+		}
+		PG_END_TRY();
+	}
+	if (taken)
+		flight->permit = number;
+	return taken;
+}
+
+void
+cpg_permit_give_back(CpgFlight *flight)
+{
+	CpgSharedLane *lane;
+
+	if (flight->permit < 0)
+		return;
+	lane = cpg_flight_lane(flight->permit);
+	pg_atomic_fetch_sub_u32(&lane->loads, 1);
+	if (pg_atomic_read_u32(&lane->waiters) > 0)
+		ConditionVariableBroadcast(&cpg_flight_stripe((uint64) flight->permit)->changed);
+	flight->permit = -1;
+}
