@@ -260,6 +260,11 @@ CREATE FUNCTION cache_fetch(key text) RETURNS jsonb
 COMMENT ON FUNCTION cache_fetch(text) IS
 'The cached result of the loader of the key''s namespace, which runs as the namespace''s owner on a miss; needs read';
 
+CREATE FUNCTION cache_fetch_many(keys text[], OUT key text, OUT value jsonb) RETURNS SETOF record
+	LANGUAGE c PARALLEL UNSAFE ROWS 100 AS 'MODULE_PATHNAME', 'cachepg_cache_fetch_many';
+COMMENT ON FUNCTION cache_fetch_many(text[]) IS
+'The values under many keys by the loaders of their namespaces, which are called once for all misses if they take a text[]; needs read on each';
+
 CREATE FUNCTION cache_query(rowtype anyelement, key text, query text, args record DEFAULT NULL,
 							ttl interval DEFAULT NULL, soft_ttl interval DEFAULT NULL,
 							beta double precision DEFAULT NULL, tags text[] DEFAULT NULL,

@@ -8,15 +8,19 @@
 #include "postgres.h"
 
 #include "api/api.h"
+#include "cachepg.h"
 #include "error.h"
 #include "fetch/fetch.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 
 #define BETA_MAX 100
 
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_record);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_text);
 PG_FUNCTION_INFO_V1(cachepg_cache_fetch_loader);
+PG_FUNCTION_INFO_V1(cachepg_cache_fetch_many);
 
 static void
 parse_consistency(const char *value, CpgFetch *fetch)
@@ -120,4 +124,58 @@ cachepg_cache_fetch_loader(PG_FUNCTION_ARGS)
 	memset(&fetch, 0, sizeof(fetch));
 	fetch.key = cpg_key_argument(fcinfo, 0);
 	return run(fcinfo, &fetch);
+}
+
+#define MANY_MAX 1000			/* keys looked after together */
+
+/* Fetch a few keys and emit a row for each. */
+static void
+emit_many(ReturnSetInfo *rsinfo, text **keys, int count)
+{
+	Datum	   *values = palloc(count * sizeof(Datum));
+	bool	   *nulls = palloc(count * sizeof(bool));
+
+	cpg_fetch_many(keys, count, values, nulls);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		row[2] = {PointerGetDatum(keys[i]), values[i]};
+		bool		null[2] = {false, nulls[i]};
+
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, null);
+	}
+}
+
+/* Many keys, each by the loader of its namespace; NULL keys give no row. */
+Datum
+cachepg_cache_fetch_many(PG_FUNCTION_ARGS)
+{
+	MemoryContext chunk;
+	MemoryContext old;
+	Datum	   *elements;
+	bool	   *nulls;
+	int			count;
+	text	   *keys[MANY_MAX];
+	int			n = 0;
+
+	cpg_require_preload();
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(0), "keys", &elements, &nulls);
+	chunk = AllocSetContextCreate(CurrentMemoryContext, "cache_fetch_many", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(chunk);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!nulls[i])
+			keys[n++] = DatumGetTextPP(elements[i]);
+		if (n < MANY_MAX && i < count - 1)
+			continue;
+		emit_many((ReturnSetInfo *) fcinfo->resultinfo, keys, n);
+		MemoryContextReset(chunk);
+		n = 0;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(chunk);
+	return (Datum) 0;
 }

@@ -36,7 +36,7 @@ cpg_call_find_key(CpgCall *call, uint64 identity)
 {
 	const CpgFetch *fetch = call->fetch;
 	CpgKey	   *key = &call->key;
-	CpgNamespace *ns = cpg_key_resolve(fetch->key, CPG_PRIVILEGE_READ, key);
+	CpgNamespace *ns = cpg_key_resolve_exact(fetch->key, CPG_PRIVILEGE_READ, key);
 	uint64		version;
 
 	call->ns = ns;
@@ -110,6 +110,28 @@ look_up(CpgCall *call)
 	return false;
 }
 
+/* Begin a call: find out what it is about. */
+void
+cpg_call_begin(CpgCall *call, const CpgFetch *fetch)
+{
+	call->fetch = fetch;
+	call->has_old = false;
+	call->many = NULL;
+	cpg_call_find_key(call, 0);
+}
+
+/* Look for the value of a call that has begun; true if call->value is there. */
+bool
+cpg_call_hit(CpgCall *call)
+{
+	if (unlikely(call->ns->number < 0))
+		return false;
+	if (likely(!cpg_track_hidden_names() || call->fetch->query == NULL))
+		return look_up(call);
+	cpg_stats_add(call->ns->number, CPG_COUNT_HIDDEN_NAMES, 1);
+	return false;
+}
+
 /*
  * The value of a fetch in the current memory context: jsonb, or an array of its
  * row type.  Needs read on the key's namespace.
@@ -119,20 +141,9 @@ cpg_fetch(CpgFetch *fetch, bool *isnull)
 {
 	CpgCall		call;
 
-	call.fetch = fetch;
-	call.has_old = false;
-	cpg_call_find_key(&call, 0);
-	if (likely(call.ns->number >= 0))
-	{
-		if (unlikely(cpg_track_hidden_names()) && fetch->query != NULL)
-			cpg_stats_add(call.ns->number, CPG_COUNT_HIDDEN_NAMES, 1);
-		else if (likely(look_up(&call)))
-		{
-			*isnull = call.isnull;
-			return call.value;
-		}
-	}
-	cpg_call_miss(&call);
+	cpg_call_begin(&call, fetch);
+	if (unlikely(!cpg_call_hit(&call)))
+		cpg_call_miss(&call);
 	*isnull = call.isnull;
 	return call.value;
 }

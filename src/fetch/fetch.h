@@ -39,6 +39,9 @@ extern void cpg_request_read(const char *data, Size len, CpgRefreshRequest *requ
 extern void cpg_refresh_gave_up(uint64 tag);
 extern CpgRefreshed cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error);
 
+/* many.c */
+extern void cpg_fetch_many(text **keys, int count, Datum *values, bool *nulls);
+
 /* fetch.c */
 extern Datum cpg_fetch(CpgFetch *fetch, bool *isnull);
 

@@ -69,10 +69,15 @@ typedef struct CpgCall
 	bool		changed;		/* it differs from the old one */
 	CpgLoad		load;
 	CpgLoaded	loaded;
+	/* a load of many keys at once, else NULL */
+	ArrayType  *many_keys;
+	CpgManyLoaded *many;
 } CpgCall;
 
 /* fetch.c */
 extern void cpg_call_find_key(CpgCall *call, uint64 identity);
+extern void cpg_call_begin(CpgCall *call, const CpgFetch *fetch);
+extern bool cpg_call_hit(CpgCall *call);
 extern Oid	cpg_call_role(const CpgCall *call, const CpgNamespace *ns);
 extern bool cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read);
 
@@ -80,7 +85,11 @@ extern bool cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *
 extern void cpg_call_prepare(CpgCall *call);
 extern bool cpg_call_look_again(CpgCall *call);
 extern bool cpg_call_lead(CpgCall *call, CpgFlight *flight);
+extern bool cpg_call_may_load(CpgCall *call, CpgFlight *flight);
 extern bool cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome);
+extern void cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome);
+extern void cpg_call_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome);
+extern void cpg_call_hand_on(const CpgCall *call);
 extern void cpg_call_miss(CpgCall *call);
 
 /* early.c: before a value expires */

@@ -46,6 +46,19 @@ query_of(const CpgCall *call, CpgArgs *args)
 	return cpg_registered_query(call->function);
 }
 
+/* The query of a call for many keys, and its argument. */
+static char *
+query_of_many(const CpgCall *call, CpgArgs *args)
+{
+	args->count = 1;
+	args->types = palloc(sizeof(Oid));
+	args->values = palloc(sizeof(Datum));
+	args->nulls = palloc0(sizeof(bool));
+	args->types[0] = TEXTARRAYOID;
+	args->values[0] = PointerGetDatum(call->many_keys);
+	return cpg_registered_query_many(call->function);
+}
+
 /* On what of the session the result may depend. */
 static CpgReaders
 readers_of(const CpgContext *context)
@@ -83,14 +96,17 @@ run_loader(CpgCall *call)
 	CPG_FAULT("fetch-begun");
 	take_stamp(call);
 	readers = readers_of(&call->context);
-	query = query_of(call, &args);
+	query = call->many == NULL ? query_of(call, &args) : query_of_many(call, &args);
 	if (call->context.registered)
 		cpg_registered_check(call->function, call->context.owner);
 	cpg_deps_begin(&call->load, !call->ttl_only, &readers);
 	cpg_context_enter(&call->context);
 	call->runs_as = GetUserId();
 	CPG_FAULT("fetch-stamped");
-	cpg_loader_run(query, &args, call->fetch->rowtype, &call->loaded);
+	if (call->many == NULL)
+		cpg_loader_run(query, &args, call->fetch->rowtype, &call->loaded);
+	else
+		cpg_loader_run_many(query, &args, call->many);
 	CPG_FAULT("fetch-loaded");
 	if (CPG_SKIP("stamp-order"))
 		call->stamp = cpg_guard_stamp(cpg_guard);

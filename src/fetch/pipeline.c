@@ -61,13 +61,15 @@ refuse_recursion(const CpgCall *call)
 {
 	int			depth = 0;
 
+	for (const CpgLoad *load = cpg_load; load != NULL; load = load->outer)
+		depth++;
 	for (CpgFlight *flight = cpg_flight; flight != NULL; flight = flight->outer)
 	{
-		if (flight->tag == call->tag || ++depth == DEPTH_MAX)
+		if (flight->tag == call->tag || depth >= DEPTH_MAX)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_RECURSION),
 					 errmsg("recursive load in cache namespace \"%s\"", call->ns->name),
-					 depth == DEPTH_MAX ?
+					 depth >= DEPTH_MAX ?
 					 errdetail("Loads are nested more than %d deep.", DEPTH_MAX) :
 					 errdetail("The loader of a value fetches that value.")));
 	}
@@ -83,8 +85,8 @@ is_uncacheable(CpgCounter unkept)
 }
 
 /* What is loaded around this carries its tags and lives no longer. */
-static void
-hand_on(const CpgCall *call)
+void
+cpg_call_hand_on(const CpgCall *call)
 {
 	for (int i = 0; i < call->fetch->ntags; i++)
 		cpg_deps_cell(call->fetch->tags[i]);
@@ -92,8 +94,8 @@ hand_on(const CpgCall *call)
 }
 
 /* A load has a result: keep it, leave it for followers, count, wake them. */
-static void
-finish_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
+void
+cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 {
 	const CpgNamespace *ns = call->ns;
 	int64		slow = (int64) (ns->breaker_slow * ns->load_timeout * 1000);
@@ -124,8 +126,8 @@ finish_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
  * A load failed.  Of the source's failures everybody is told for a while; other
  * errors concern those who wait.
  */
-static void
-finish_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
+void
+cpg_call_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
 {
 	const CpgNamespace *ns = call->ns;
 	int64		now = cpg_clock_now();
@@ -142,6 +144,23 @@ finish_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
 						now + ns->retry_after, false);
 }
 
+/* Whether a load may begin now; if not, there is an excuse. */
+bool
+cpg_call_may_load(CpgCall *call, CpgFlight *flight)
+{
+	const CpgNamespace *ns = call->ns;
+	CpgExcuse  *excuse = &call->excuse;
+
+	memset(excuse, 0, sizeof(*excuse));
+	if (ns->number < 0)
+		return true;
+	excuse->what = CPG_INSTEAD_OF_PERMIT;
+	if (!cpg_permit_take(flight, ns->number, ns->max_loads, ns->wait_timeout))
+		return false;
+	excuse->what = CPG_INSTEAD_OF_BREAKER;
+	return cpg_breaker_ask(flight, ns, cpg_clock_now(), &excuse->retry_at);
+}
+
 /*
  * Load in a flight that has begun, keep the value if that is allowed, and wake
  * who follows.  False if the load may not begin, with the excuse.
@@ -149,25 +168,14 @@ finish_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
 bool
 cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 {
-	const CpgNamespace *ns = call->ns;
-	CpgExcuse  *excuse = &call->excuse;
-
-	memset(excuse, 0, sizeof(*excuse));
-	if (ns->number >= 0)
-	{
-		excuse->what = CPG_INSTEAD_OF_PERMIT;
-		if (!cpg_permit_take(flight, ns->number, ns->max_loads, ns->wait_timeout))
-			return false;
-		excuse->what = CPG_INSTEAD_OF_BREAKER;
-		if (!cpg_breaker_ask(flight, ns, cpg_clock_now(), &excuse->retry_at))
-			return false;
-	}
-	cpg_context_prepare(&call->context, ns, call->fetch->query == NULL);
+	if (!cpg_call_may_load(call, flight))
+		return false;
+	cpg_context_prepare(&call->context, call->ns, call->fetch->query == NULL);
 	cpg_load_run(call, outcome);
 	if (outcome->loaded)
-		finish_loaded(call, flight, outcome);
+		cpg_call_loaded(call, flight, outcome);
 	else
-		finish_failed(call, flight, outcome);
+		cpg_call_failed(call, flight, outcome);
 	return true;
 }
 
@@ -370,7 +378,7 @@ load_or_serve(CpgCall *call, CpgFlight *flight)
 	cpg_flight_end(flight);
 	if (outcome.loaded)
 	{
-		hand_on(call);
+		cpg_call_hand_on(call);
 		call->value = call->loaded.value;
 		call->isnull = call->loaded.isnull;
 		return;

@@ -210,7 +210,7 @@ begin_record(CpgCall *call, CpgWrite *record)
 	record->op = CPG_WRITE_PUT;
 	record->mode = CPG_PUT_FILL;
 	record->immediate = true;
-	record->ns = cpg_key_resolve(call->fetch->key, CPG_PRIVILEGE_READ, &record->key);
+	record->ns = cpg_key_resolve_exact(call->fetch->key, CPG_PRIVILEGE_READ, &record->key);
 	record->now = cpg_clock_now();
 	return record->ns->number >= 0;
 }

@@ -30,24 +30,42 @@
 /* Longer queries are hashed anew each time. */
 #define MEMO_MAX 8192
 
+/* The hash of a path, remembered: it is the same from one call to the next. */
+static uint64
+hash_of_path(const Oid *path, int count)
+{
+	static Oid	last[SOME_SCHEMAS];
+	static int	last_count = -1;
+	static uint64 hash;
+
+	if (likely(count == last_count && memcmp(path, last, count * sizeof(Oid)) == 0))
+		return hash;
+	hash = 0;
+	for (int i = 0; i < count; i++)
+		hash = cpg_hash_combine(hash, path[i]);
+	last_count = count <= SOME_SCHEMAS ? count : -1;
+	memcpy(last, path, Min(count, SOME_SCHEMAS) * sizeof(Oid));
+	return hash;
+}
+
 /* A hash of the schemas that search_path stands for. */
 uint64
-cpg_hash_search_path(uint64 hash)
+cpg_hash_search_path(uint64 seed)
 {
 	Oid			some[SOME_SCHEMAS];
 	Oid		   *path = some;
 	int			count = fetch_search_path_array(path, SOME_SCHEMAS);
+	uint64		hash;
 
 	if (count > SOME_SCHEMAS)
 	{
 		path = palloc(count * sizeof(Oid));
 		count = Min(fetch_search_path_array(path, count), count);
 	}
-	for (int i = 0; i < count; i++)
-		hash = cpg_hash_combine(hash, path[i]);
+	hash = hash_of_path(path, count);
 	if (path != some)
 		pfree(path);
-	return hash;
+	return cpg_hash_combine(seed, hash);
 }
 
 /* The hash of the query text, from the call site if it had the same before. */
@@ -82,8 +100,15 @@ hash_query(const CpgFetch *fetch)
 static uint64
 fingerprint(uint64 identity, uint64 loader)
 {
-	return (uint64) cpg_identity_half(identity) << 32 |
-		(uint32) cpg_hash_combine(loader, identity);
+	static uint64 last = 0;
+	static uint64 half = 0;
+
+	if (unlikely(identity != last || half == 0))
+	{
+		half = (uint64) cpg_identity_half(identity) << 32;
+		last = identity;
+	}
+	return half | (uint32) cpg_hash_combine(loader, identity);
 }
 
 /* The fingerprint of a query and its arguments, in this session, for an identity. */

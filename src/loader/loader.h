@@ -73,6 +73,8 @@ extern void cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *typ
 extern char *cpg_registered_parse(const char *loader, Oid owner);
 extern Oid	cpg_registered_find(CpgNamespace *ns, uint64 *version);
 extern char *cpg_registered_query(Oid function);
+extern char *cpg_registered_query_many(Oid function);
+extern bool cpg_registered_takes_array(Oid function);
 extern void cpg_registered_check(Oid function, Oid owner);
 
 /* context.c: whose rights and settings a loader runs with */

@@ -5,7 +5,7 @@
  *
  * The catalog has its signature as text, which is looked up again after any
  * change of a function or schema.  It takes the key, a text, and returns any
- * type.  It runs with all rights of the namespace's owner: whoever may replace
+ * type, or takes keys, a text[], and returns rows of key and value.  It runs with all rights of the namespace's owner: whoever may replace
  * the function has these rights, so that it must be the owner's or a
  * superuser's.
  *
@@ -48,63 +48,103 @@ watch(void)
 	watching = true;
 }
 
-/* Cut "(text)" off a signature; false if it has other arguments. */
+/*
+ * Cut the arguments off a signature; false if they are other than text or
+ * text[].  *type is their type, InvalidOid if there are none in it.
+ */
 static bool
-cut_arguments(char *name)
+cut_arguments(char *name, Oid *type)
 {
 	char	   *open = strrchr(name, '(');
 	char	   *end = name + strlen(name);
 	char	   *argument;
 
+	*type = InvalidOid;
 	if (open == NULL)
 		return true;
 	while (end > open && isspace((unsigned char) end[-1]))
 		end--;
 	if (end[-1] != ')')
 		return true;
-	end[-1] = '\0';
+	for (end--; end > open + 1 && isspace((unsigned char) end[-1]); end--)
+		;
+	*end = '\0';
 	*open = '\0';
 	argument = open + 1;
 	while (isspace((unsigned char) *argument))
 		argument++;
-	return strncmp(argument, "text", 4) == 0 && strspn(argument + 4, " \t\n") == strlen(argument + 4);
+	if (strcmp(argument, "text") == 0)
+		*type = TEXTOID;
+	else if (strcmp(argument, "text[]") == 0)
+		*type = TEXTARRAYOID;
+	return OidIsValid(*type);
 }
 
 /*
- * A function by its names.  With a schema named, as in the catalog, it is found
- * whether or not the current role may use the schema: it is not the one that
- * calls.
+ * A function by its names and the type of its argument.  With a schema named,
+ * as in the catalog, it is found whether or not the current role may use the
+ * schema: it is not the one that calls.
  */
 static Oid
-find_function(List *names)
+find_function(List *names, Oid type)
 {
-	Oid text = TEXTOID;
 	char	   *schema;
 	char	   *name;
 
 	DeconstructQualifiedName(names, &schema, &name);
 	if (schema == NULL)
-		return LookupFuncName(names, 1, &text, true);
+		return LookupFuncName(names, 1, &type, true);
 	return GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-						   PointerGetDatum(buildoidvector(&text, 1)),
+						   PointerGetDatum(buildoidvector(&type, 1)),
 						   ObjectIdGetDatum(get_namespace_oid(schema, true)));
 }
 
-/* The function of a signature, name or name(text). */
+/* The function of a signature: name, name(text) or name(text[]). */
 static Oid
 look_up(const char *loader)
 {
 	char	   *name = pstrdup(loader);
 	Oid			function = InvalidOid;
+	Oid			type;
 
-	if (cut_arguments(name))
-		function = find_function(CPG_PARSE_NAMES(name));
+	if (cut_arguments(name, &type))
+	{
+		List	   *names = CPG_PARSE_NAMES(name);
+
+		function = find_function(names, OidIsValid(type) ? type : TEXTOID);
+		if (!OidIsValid(function) && !OidIsValid(type))
+			function = find_function(names, TEXTARRAYOID);
+	}
 	if (!OidIsValid(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("loader function %s does not exist", loader),
-				 errhint("A loader is a function that takes the key, a text, and returns the value.")));
+				 errhint("A loader is a function that takes the key, a text, and returns the value, or takes keys, a text[], and returns rows of key and value.")));
 	return function;
+}
+
+/* Whether a loader takes many keys at once. */
+bool
+cpg_registered_takes_array(Oid function)
+{
+	Oid		   *types;
+	int			count;
+	bool		takes;
+
+	(void) get_func_signature(function, &types, &count);
+	takes = count == 1 && types[0] == TEXTARRAYOID;
+	pfree(types);
+	return takes;
+}
+
+/* Whether what a function returns is what a loader of its kind returns. */
+static bool
+returns_values(const FormData_pg_proc * form, bool takes_array)
+{
+	if (takes_array)
+		return form->proretset &&
+			(form->prorettype == RECORDOID || get_typtype(form->prorettype) == TYPTYPE_COMPOSITE);
+	return form->prorettype != VOIDOID && get_typtype(form->prorettype) != TYPTYPE_PSEUDO;
 }
 
 /* Whether a role may let another one's function run with all its rights. */
@@ -129,12 +169,12 @@ cpg_registered_check(Oid function, Oid owner)
 	memcpy(&form, GETSTRUCT(tuple), offsetof(FormData_pg_proc, proargtypes));
 	ReleaseSysCache(tuple);
 
-	if (form.prokind != PROKIND_FUNCTION || form.prorettype == VOIDOID ||
-		get_typtype(form.prorettype) == TYPTYPE_PSEUDO)
+	if (form.prokind != PROKIND_FUNCTION ||
+		!returns_values(&form, cpg_registered_takes_array(function)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_FUNCTION_DEFINITION),
 				 errmsg("function %s cannot be a loader", format_procedure(function)),
-				 errdetail("A loader is an ordinary function that returns a value of a definite type.")));
+				 errdetail("A loader is an ordinary function that takes a text and returns a value of a definite type, or takes a text[] and returns rows of key and value.")));
 	if (!may_trust(form.proowner, owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -152,7 +192,7 @@ cpg_registered_parse(const char *loader, Oid owner)
 	Oid			function = look_up(loader);
 
 	cpg_registered_check(function, owner);
-	return psprintf("%s(text)",
+	return psprintf(cpg_registered_takes_array(function) ? "%s(text[])" : "%s(text)",
 					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
 											   get_func_name(function)));
 }
@@ -192,14 +232,29 @@ cpg_registered_find(CpgNamespace *ns, uint64 *version)
 	return ns->loader_function;
 }
 
-/* A query that calls a loader with the key as $1. */
-char *
-cpg_registered_query(Oid function)
+static char *
+qualified_name(Oid function)
 {
 	char	   *name = get_func_name(function);
 
 	if (name == NULL)
 		elog(ERROR, "cache lookup failed for function %u", function);
-	return psprintf("SELECT %s($1)",
-					quote_qualified_identifier(get_namespace_name(get_func_namespace(function)), name));
+	return quote_qualified_identifier(get_namespace_name(get_func_namespace(function)), name);
+}
+
+/* A query that calls a loader with the key as $1. */
+char *
+cpg_registered_query(Oid function)
+{
+	if (cpg_registered_takes_array(function))
+		return psprintf("SELECT v FROM %s(ARRAY[$1]) AS r (k, v) WHERE k OPERATOR(pg_catalog.=) $1",
+						qualified_name(function));
+	return psprintf("SELECT %s($1)", qualified_name(function));
+}
+
+/* A query that calls a loader of many keys, which are $1. */
+char *
+cpg_registered_query_many(Oid function)
+{
+	return psprintf("SELECT k::pg_catalog.text, v FROM %s($1) AS r (k, v)", qualified_name(function));
 }

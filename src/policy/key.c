@@ -30,7 +30,7 @@ check_length(Size len)
 }
 
 static inline CpgNamespace *
-resolve(const text *key, uint8 privileges, bool enabled, CpgKey *out)
+resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out)
 {
 	const char *data = VARDATA_ANY(key);
 	Size		len = VARSIZE_ANY_EXHDR(key);
@@ -53,7 +53,8 @@ resolve(const text *key, uint8 privileges, bool enabled, CpgKey *out)
 	out->role = ns->shared ? InvalidOid : GetUserId();
 	out->bounded = cpg_namespace_bounded(ns);
 	cpg_store_prefetch(cpg_store, out);
-	cpg_identity_of_read(ns, out);
+	if (!exact)
+		cpg_identity_of_read(ns, out);
 	return ns;
 }
 
@@ -69,7 +70,17 @@ resolve(const text *key, uint8 privileges, bool enabled, CpgKey *out)
 CpgNamespace *
 cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 {
-	return resolve(key, privileges, cpg_enabled, out);
+	return resolve(key, privileges, cpg_enabled, false, out);
+}
+
+/*
+ * As cpg_key_resolve, for a caller that will name role and fingerprint: whom
+ * other variants are for is left out.
+ */
+CpgNamespace *
+cpg_key_resolve_exact(const text *key, uint8 privileges, CpgKey *out)
+{
+	return resolve(key, privileges, cpg_enabled, true, out);
 }
 
 /*
@@ -80,7 +91,7 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 CpgNamespace *
 cpg_key_resolve_always(const text *key, uint8 privileges, CpgKey *out)
 {
-	return resolve(key, privileges, true, out);
+	return resolve(key, privileges, true, false, out);
 }
 
 /*

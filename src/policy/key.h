@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 extern CpgNamespace *cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out);
+extern CpgNamespace *cpg_key_resolve_exact(const text *key, uint8 privileges, CpgKey *out);
 extern CpgNamespace *cpg_key_resolve_always(const text *key, uint8 privileges, CpgKey *out);
 extern int64 cpg_namespace_expiry(const CpgNamespace *ns, int64 ttl, int64 now);
 
