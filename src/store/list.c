@@ -76,9 +76,13 @@ cpg_store_count(CpgSharedStore *store, int partition)
 	return cpg_partition(store, partition)->entries;
 }
 
-/* References to the entries of a partition, at most so many, in no order. */
+/*
+ * References to the entries of a partition, at most so many, in no order; only
+ * of namespaces for whose number spaces is true.
+ */
 uint32
-cpg_store_refs(CpgSharedStore *store, int partition, CpgListedRef *refs, uint32 room)
+cpg_store_refs(CpgSharedStore *store, int partition, const bool *spaces,
+			   CpgListedRef *refs, uint32 room)
 {
 	CpgSharedPartition *part = cpg_partition(store, partition);
 	uint32		count = 0;
@@ -93,7 +97,7 @@ cpg_store_refs(CpgSharedStore *store, int partition, CpgListedRef *refs, uint32 
 			CpgRef		ref = cpg_bucket(store, part, n / CPG_BUCKET_SLOTS)
 			->ref[n % CPG_BUCKET_SLOTS];
 
-			if (ref != 0)
+			if (ref != 0 && spaces[cpg_entry_ns(cpg_entry(store, part, ref))])
 				refs[count++] = ref;
 		}
 		LWLockRelease(&part->lock.lock);
@@ -113,8 +117,8 @@ refs_of_queue(CpgSharedStore *store, CpgSharedPartition *part, const CpgQueue *q
 }
 
 /*
- * As cpg_store_refs, but each queue from its newest entry to its oldest, the
- * main queue first.  Walks all of them under the lock.
+ * As cpg_store_refs for all namespaces, but each queue from its newest entry to
+ * its oldest, the main queue first.  Walks all of them under the lock.
  */
 uint32
 cpg_store_refs_ordered(CpgSharedStore *store, int partition, CpgListedRef *refs, uint32 room)

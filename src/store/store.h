@@ -315,7 +315,8 @@ extern uint32 cpg_store_make_headroom(CpgSharedStore *store, int partition, uint
 extern int	cpg_store_list(CpgSharedStore *store, CpgCursor *cursor, int64 now,
 						   CpgListed *batch);
 extern uint32 cpg_store_count(CpgSharedStore *store, int partition);
-extern uint32 cpg_store_refs(CpgSharedStore *store, int partition, CpgListedRef *refs, uint32 room);
+extern uint32 cpg_store_refs(CpgSharedStore *store, int partition, const bool *spaces,
+							 CpgListedRef *refs, uint32 room);
 extern uint32 cpg_store_refs_ordered(CpgSharedStore *store, int partition, CpgListedRef *refs,
 									 uint32 room);
 extern bool cpg_store_export(CpgSharedStore *store, int partition, CpgListedRef ref, int64 now,

@@ -45,6 +45,7 @@ typedef struct Writer
 	uint32		records;		/* in it */
 	StringInfoData block;
 	Space	   *spaces;
+	bool	   *wanted;			/* namespaces to dump; CPG_DUMP_CRASH */
 	CpgExported entry;
 	CpgCell		cells[CPG_CELLS_MAX];
 	char		notes[CPG_DUMP_NOTES_MAX];
@@ -264,7 +265,7 @@ dump_partition(Writer *writer, int partition, const volatile sig_atomic_t *stop)
 	if (writer->kind == CPG_DUMP_SHUTDOWN)
 		count = cpg_store_refs_ordered(cpg_store, partition, refs, room);
 	else
-		count = cpg_store_refs(cpg_store, partition, refs, room);
+		count = cpg_store_refs(cpg_store, partition, writer->wanted, refs, room);
 	for (uint32 i = 0; i < count && !writer->failed && !*stop; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -309,21 +310,22 @@ make_writer(Writer *writer, CpgDumpKind kind)
 	cpg_dump_now(&writer->header.wall, &writer->header.clock);
 }
 
-/* Whether a namespace that is to survive a crash is in use. */
+/* Find the namespaces in use that are to survive a crash; false if none is. */
 static bool
-is_wanted(CpgDumpKind kind)
+find_wanted(Writer *writer)
 {
-	CpgRegistration is;
+	bool		any = false;
 
-	if (kind != CPG_DUMP_CRASH)
-		return true;
+	writer->wanted = palloc0(cpg_guard->config.namespaces * sizeof(bool));
 	for (uint32 i = 0; i < cpg_guard->config.namespaces; i++)
 	{
+		CpgRegistration is;
+
 		(void) cpg_registry_read((int) i, &is);
-		if (is.warm_after_crash)
-			return true;
+		writer->wanted[i] = is.warm_after_crash;
+		any |= is.warm_after_crash;
 	}
-	return false;
+	return any;
 }
 
 static void
@@ -383,16 +385,14 @@ cpg_warm_dump(CpgDumpKind kind, const volatile sig_atomic_t *stop)
 	MemoryContext old;
 	Writer	   *writer;
 
-	if (!is_wanted(kind))
-	{
-		cpg_warm_forget(kind);
-		return;
-	}
 	context = AllocSetContextCreate(CurrentMemoryContext, "cachepg dump", ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	writer = palloc(sizeof(Writer));
 	make_writer(writer, kind);
-	dump_to_file(writer, stop);
+	if (kind == CPG_DUMP_SHUTDOWN || find_wanted(writer))
+		dump_to_file(writer, stop);
+	else
+		cpg_warm_forget(kind);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -17,6 +17,9 @@ PG_FUNCTION_INFO_V1(test_restore);
 #define NOW 1000
 #define FIRST 1					/* stamp of the guard's beginning */
 
+static const bool all[TEST_NAMESPACES] = {true, true, true, true, true, true, true, true};
+static const bool none[TEST_NAMESPACES];
+
 typedef struct Copy
 {
 	int			count;
@@ -54,7 +57,7 @@ copy_all(TestStore from, TestStore to, bool ordered, uint64 max_entries)
 	for (int p = 0; p < space.npartitions; p++)
 	{
 		uint32		n = ordered ? cpg_store_refs_ordered(from.store, p, refs, lengthof(refs))
-		: cpg_store_refs(from.store, p, refs, lengthof(refs));
+		: cpg_store_refs(from.store, p, all, refs, lengthof(refs));
 
 		EXPECT(n == cpg_store_count(from.store, p));
 		for (uint32 i = 0; i < n; i++)
@@ -104,7 +107,8 @@ test_export(PG_FUNCTION_ARGS)
 	EXPECT(cpg_store_export(t.store, 0, refs[1], NOW, &e));
 	EXPECT(e.is.value.len == 1000 && e.buffer_size >= 1000 && e.buffer[999] == '7');
 	EXPECT(cpg_store_refs_ordered(t.store, 0, refs, 1) == 1);
-	EXPECT(cpg_store_refs(t.store, 0, refs, 1) == 1);
+	EXPECT(cpg_store_refs(t.store, 0, all, refs, 1) == 1);
+	EXPECT(cpg_store_refs(t.store, 0, none, refs, lengthof(refs)) == 0);
 
 	/* while its key is being invalidated, and when it is gone */
 	EXPECT(cpg_store_refs_ordered(t.store, 0, refs, lengthof(refs)) == 2);
