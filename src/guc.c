@@ -21,6 +21,7 @@ int			cpg_janitor_interval = CPG_JANITOR_INTERVAL_DEFAULT;
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
 int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
+int			cpg_refresh_timeout = CPG_REFRESH_TIMEOUT_DEFAULT;
 int			cpg_refresh_workers = CPG_REFRESH_WORKERS_DEFAULT;
 bool		cpg_snapshot_reads = false;
 
@@ -164,6 +165,19 @@ cpg_guc_define(void)
 							CPG_MAX_PENDING_MAX,
 							PGC_USERSET,
 							GUC_UNIT_KB,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.refresh_timeout",
+							"How long a background worker may take to load a value.",
+							"A namespace's load_timeout holds too if it is shorter.",
+							&cpg_refresh_timeout,
+							CPG_REFRESH_TIMEOUT_DEFAULT,
+							CPG_REFRESH_TIMEOUT_MIN,
+							CPG_REFRESH_TIMEOUT_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
 							NULL,
 							NULL,
 							NULL);

@@ -22,6 +22,9 @@
 #define CPG_MAX_PENDING_MIN			64	/* kB */
 #define CPG_MAX_PENDING_DEFAULT		(64 * 1024)
 #define CPG_MAX_PENDING_MAX			(1024 * 1024)
+#define CPG_REFRESH_TIMEOUT_MIN		10	/* ms */
+#define CPG_REFRESH_TIMEOUT_DEFAULT	30000
+#define CPG_REFRESH_TIMEOUT_MAX		(24 * 3600 * 1000)
 #define CPG_REFRESH_WORKERS_DEFAULT	2
 #define CPG_REFRESH_WORKERS_MAX		32
 #define CPG_MAX_NAMESPACES_MIN		8
@@ -37,6 +40,7 @@ extern int	cpg_janitor_interval;
 extern int	cpg_max_namespaces;
 extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern int	cpg_refresh_timeout;
 extern int	cpg_refresh_workers;
 extern bool cpg_snapshot_reads;
 

@@ -18,7 +18,9 @@
 #include "core/refresh.h"
 #include "fetch/fetch.h"
 #include "fetch/fetch_internal.h"
+#include "guc.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "policy/key.h"
 #include "refresh/refresh.h"
 
@@ -27,6 +29,9 @@
 
 /* How long a loader that fails in workers only is left to sessions (ms). */
 #define FOREGROUND_FOR		60000
+
+/* How long a worker waits for its turn to load (ms). */
+#define PERMIT_WAIT			1000
 
 /* The worker waits so many times longer after each failure in a row. */
 #define BACK_OFF_MAX		5
@@ -58,6 +63,7 @@ cpg_refresh_queue(CpgCall *call)
 	int64		now = cpg_clock_now();
 	StringInfoData request;
 	CpgFlightView view;
+	int64		until;
 	bool		queued;
 
 	cpg_flight_look(call->tag, now, &view);
@@ -65,17 +71,20 @@ cpg_refresh_queue(CpgCall *call)
 		return view.state != CPG_FLIGHT_UNCACHEABLE;
 	if (view.foreground || !cpg_crew_available())
 		return false;
-	if (!cpg_flight_claim(call->tag, now, now + call->ns->load_timeout + QUEUE_MARGIN))
-		return true;
+	/* the last one was queued and nobody took it */
+	if (view.forsaken)
+		return false;
 	initStringInfo(&request);
 	cpg_request_write(call, &request);
-	queued = cpg_queue_put(call->tag, (int) cpg_frequency_hits(call->old.frequency),
-						   request.data, (uint32) request.len);
-	pfree(request.data);
+	until = now + cpg_refresh_timeout + QUEUE_MARGIN;
+	if (!cpg_flight_claim(call->tag, now, until))
+		return true;
+	queued = cpg_queue_put(call->tag, GetSessionUserId(), GetUserId(), until,
+						   (int) cpg_frequency_hits(call->old.frequency), request.data, (uint32) request.len);
 	if (queued)
 		cpg_stats_add(call->ns->number, CPG_COUNT_REFRESH_QUEUED, 1);
 	else
-		cpg_flight_mark(call->tag, CPG_FLIGHT_IDLE, 0, 0);
+		cpg_flight_unclaim(call->tag);
 	return queued;
 }
 
@@ -95,7 +104,8 @@ load_here(CpgCall *call, CpgFlight *flight)
 		call->isnull = call->loaded.isnull;
 		return true;
 	}
-	if (!outcome.source_failed)
+	/* the value at hand is still good */
+	if (outcome.error->sqlerrcode == ERRCODE_QUERY_CANCELED && !outcome.timed_out)
 		ReThrowError(outcome.error);
 	return false;
 }
@@ -115,13 +125,15 @@ cpg_refresh_early(CpgCall *call)
 	/* what is loaded around this may be hidden from others, or be a probe */
 	if (cpg_flight_nested())
 		return false;
-	call->tag = cpg_flight_tag(&call->key);
+	cpg_call_judge(call);
+	if (call->reason != CPG_MAY_PUBLISH || cpg_breaker_refuses(call->ns, cpg_clock_now(), &retry_at))
+		return false;
 	cpg_flight_look(call->tag, cpg_clock_read(), &view);
 	if (view.state != CPG_FLIGHT_IDLE)
 		return false;
-	cpg_call_prepare(call);
-	if (call->reason != CPG_MAY_PUBLISH || cpg_breaker_refuses(call->ns, cpg_clock_now(), &retry_at))
-		return false;
+	cpg_call_keep(call);
+	/* who has a value does not wait */
+	call->patience = 0;
 	if (!call->old.stale && (call->old.soft_ttl == 0 || call->old.created + call->old.soft_ttl > cpg_clock_read()))
 		cpg_stats_add(call->ns->number, CPG_COUNT_EARLY, 1);
 	if (cpg_refresh_queue(call) || !cpg_call_lead(call, &flight))
@@ -227,6 +239,17 @@ counter_of(CpgRefreshed result)
 	return CPG_COUNT_REFRESH_FAILED;
 }
 
+/* For whom a value is that is loaded here, as if outside of a worker. */
+static uint64
+identity_here(const CpgCall *call)
+{
+	const CpgNamespace *ns = call->ns;
+
+	if (call->fetch->query == NULL)
+		return call->identity;
+	return cpg_identity_of_session(ns, !(ns->shared && ns->adhoc_shared));
+}
+
 /*
  * Do what a request asks for, as the current role, with its settings.  The
  * error of a loader is copied to *error; others are raised.
@@ -246,14 +269,18 @@ cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error)
 	cpg_call_find_key(&call, request->identity);
 	if (call.ns->number < 0)
 		return CPG_REFRESHED_WASTED;
-	cpg_call_prepare(&call);
+	cpg_call_judge(&call);
+	cpg_call_keep(&call);
+	call.patience = PERMIT_WAIT;
+	call.ns->load_timeout = Min(call.ns->load_timeout, cpg_refresh_timeout);
 	/* of another search_path, loader or role than here */
-	if (call.key.fingerprint != request->fingerprint || call.reason != CPG_MAY_PUBLISH)
+	if (call.key.fingerprint != request->fingerprint || call.reason != CPG_MAY_PUBLISH ||
+		request->identity != identity_here(&call))
 		cpg_refresh_gave_up(tag);
 	else
 		result = perform(&call, request, error);
 	if (result == CPG_REFRESHED_WASTED)
-		cpg_flight_mark(tag, CPG_FLIGHT_IDLE, 0, 0);
+		cpg_flight_unclaim(tag);
 	cpg_stats_add(call.ns->number, counter_of(result), 1);
 	return result;
 }
@@ -263,5 +290,5 @@ void
 cpg_refresh_gave_up(uint64 tag)
 {
 	cpg_flight_foreground(tag, cpg_clock_now() + FOREGROUND_FOR);
-	cpg_flight_mark(tag, CPG_FLIGHT_IDLE, 0, 0);
+	cpg_flight_unclaim(tag);
 }

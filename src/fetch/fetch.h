@@ -23,7 +23,9 @@ typedef enum CpgRefreshed
 typedef struct CpgRefreshRequest
 {
 	CpgFetch	fetch;
+	Oid			login;			/* who had logged in */
 	Oid			role;			/* who asked */
+	const char *set_role;		/* the setting "role" */
 	uint64		fingerprint;
 	uint64		identity;
 	int64		created;		/* of the value that is due */

@@ -67,6 +67,8 @@ typedef struct CpgCall
 	bool		ttl_only;
 	int64		expiry;			/* of the value, kept or not */
 	bool		changed;		/* it differs from the old one */
+	bool		handable;		/* nothing forbids to share it but its age */
+	int64		patience;		/* ms to wait for a permit */
 	CpgLoad		load;
 	CpgLoaded	loaded;
 	/* a load of many keys at once, else NULL */
@@ -82,7 +84,8 @@ extern Oid	cpg_call_role(const CpgCall *call, const CpgNamespace *ns);
 extern bool cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read);
 
 /* pipeline.c */
-extern void cpg_call_prepare(CpgCall *call);
+extern void cpg_call_judge(CpgCall *call);
+extern void cpg_call_keep(CpgCall *call);
 extern bool cpg_call_look_again(CpgCall *call);
 extern bool cpg_call_lead(CpgCall *call, CpgFlight *flight);
 extern bool cpg_call_may_load(CpgCall *call, CpgFlight *flight);

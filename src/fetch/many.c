@@ -53,8 +53,8 @@ begin(Member *member, text *key)
 	member->done = cpg_call_hit(&member->call);
 	if (member->done)
 		return;
-	member->call.tag = cpg_flight_tag(&member->call.key);
-	cpg_call_prepare(&member->call);
+	cpg_call_judge(&member->call);
+	cpg_call_keep(&member->call);
 }
 
 /* Point later ones of the same key to the first. */
@@ -203,10 +203,9 @@ lead_batch(Member *members, int count, int first, Member **batch)
 			!m->leads)
 			continue;
 		m->leads = false;
-		cpg_flight_begin(&m->flight, m->call.tag);
-		if (!cpg_flight_lead(&m->flight))
-			cpg_flight_end(&m->flight);
-		else if (cpg_call_look_again(&m->call))
+		if (!cpg_flight_lead(&m->flight, m->call.tag))
+			continue;
+		if (cpg_call_look_again(&m->call))
 		{
 			cpg_flight_end(&m->flight);
 			m->done = true;

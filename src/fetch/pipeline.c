@@ -43,15 +43,20 @@ typedef enum Turn
 	TURN_GIVE_UP				/* time is up, or there is nothing to wait for */
 } Turn;
 
-/*
- * Find out whether what is loaded may be kept, and keep the policy: from here
- * on a loader may change or drop namespaces.
- */
+/* Find out whether what is loaded may be kept, and the tag of its flights. */
 void
-cpg_call_prepare(CpgCall *call)
+cpg_call_judge(CpgCall *call)
 {
+	call->tag = cpg_flight_tag(&call->key);
 	call->ttl_only = call->fetch->has_consistency ? call->fetch->ttl_only : call->ns->ttl_only;
 	call->reason = cpg_publish_reason(call, call->ns);
+	call->patience = PG_INT64_MAX;
+}
+
+/* Keep the policy: from here on a loader may change or drop namespaces. */
+void
+cpg_call_keep(CpgCall *call)
+{
 	call->ns = cpg_namespace_copy(call->ns);
 	call->expiry = cpg_namespace_expiry(call->ns, call->fetch->ttl, cpg_clock_now());
 }
@@ -113,13 +118,22 @@ cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 			outcome->unkept != CPG_COUNT_NO_ROOM)
 			cpg_stats_add(ns->number, outcome->unkept, 1);
 	}
-	if (flight->leading && !call->ttl_only && cpg_flight_awaited(flight) &&
-		(outcome->unkept == CPG_MAY_PUBLISH || outcome->unkept == CPG_COUNT_OUTDATED))
+	if (flight->leading && !call->ttl_only && call->reason == CPG_MAY_PUBLISH && call->handable &&
+		(outcome->unkept == CPG_MAY_PUBLISH || outcome->unkept == CPG_COUNT_OUTDATED) &&
+		cpg_flight_awaited(flight))
 		handed = !CPG_SKIP("hand-over") && cpg_hand_over(call, flight);
 	if (is_uncacheable(outcome->unkept))
 		cpg_flight_land(flight, CPG_FLIGHT_UNCACHEABLE, 0, cpg_clock_now() + UNCACHEABLE_LIFE, false);
 	else
 		cpg_flight_land(flight, CPG_FLIGHT_IDLE, 0, 0, handed);
+}
+
+/* Whether an error says something of the session rather than of the load. */
+static bool
+concerns_session(int sqlerrcode)
+{
+	return sqlerrcode == ERRCODE_QUERY_CANCELED || sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		sqlerrcode == ERRCODE_T_R_SERIALIZATION_FAILURE || sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
 }
 
 /*
@@ -137,7 +151,7 @@ cpg_call_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
 		cpg_stats_add(ns->number, outcome->timed_out ? CPG_COUNT_LOAD_TIMEOUTS : CPG_COUNT_LOADS_FAILED, 1);
 	if (outcome->source_failed)
 		cpg_breaker_tell(flight, ns, now, true);
-	if (code == ERRCODE_QUERY_CANCELED)
+	if (concerns_session(code) && !outcome->timed_out)
 		cpg_flight_land(flight, CPG_FLIGHT_IDLE, 0, 0, false);
 	else
 		cpg_flight_land(flight, outcome->source_failed ? CPG_FLIGHT_FAILED : CPG_FLIGHT_ERROR, code,
@@ -155,7 +169,7 @@ cpg_call_may_load(CpgCall *call, CpgFlight *flight)
 	if (ns->number < 0)
 		return true;
 	excuse->what = CPG_INSTEAD_OF_PERMIT;
-	if (!cpg_permit_take(flight, ns->number, ns->max_loads, ns->wait_timeout))
+	if (!cpg_permit_take(flight, ns->number, ns->max_loads, Min(call->patience, ns->wait_timeout)))
 		return false;
 	excuse->what = CPG_INSTEAD_OF_BREAKER;
 	return cpg_breaker_ask(flight, ns, cpg_clock_now(), &excuse->retry_at);
@@ -211,11 +225,7 @@ take_over(CpgCall *call, const CpgFollower *follower, const CpgFlightView *view)
 bool
 cpg_call_lead(CpgCall *call, CpgFlight *flight)
 {
-	cpg_flight_begin(flight, call->tag);
-	if (cpg_flight_lead(flight))
-		return true;
-	cpg_flight_end(flight);
-	return false;
+	return cpg_flight_lead(flight, call->tag);
 }
 
 static Turn
@@ -247,7 +257,8 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 	if (view.state == CPG_FLIGHT_UNCACHEABLE || cpg_follow_deadlocks(follower))
 		return load_alone(call, flight);
 	if ((uint16) (view.failures - follower->failures) >= FAILURES_MAX)
-		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode, view.until);
+		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode != 0 ? view.sqlerrcode :
+							  ERRCODE_LOCK_NOT_AVAILABLE, view.until);
 	if (view.state == CPG_FLIGHT_LOADING)
 		return TURN_NONE;
 	if (!may_lead)
@@ -419,8 +430,8 @@ cpg_call_miss(CpgCall *call)
 {
 	CpgFlight	flight;
 
-	call->tag = cpg_flight_tag(&call->key);
-	cpg_call_prepare(call);
+	cpg_call_judge(call);
+	cpg_call_keep(call);
 	refuse_recursion(call);
 	switch (choose(call, &flight))
 	{

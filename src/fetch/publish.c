@@ -228,6 +228,7 @@ cpg_publish(CpgCall *call)
 	CpgWrite	record;
 	CpgCounter	reason;
 
+	call->handable = false;
 	if (!begin_record(call, &record))
 		return CPG_COUNT_OUTDATED;
 	/* the loader, or somebody meanwhile, may have changed for whom it is */
@@ -241,6 +242,7 @@ cpg_publish(CpgCall *call)
 		reason = reason_of_load(call, &record.key);
 	if (reason != CPG_MAY_PUBLISH)
 		return reason;
+	call->handable = true;
 	call->changed = differs(call);
 	fill_item(call, record.ns, &info, record.now, &record.item);
 	record.item.cells = cells;
@@ -265,7 +267,6 @@ handed_key(const CpgCall *call, uint32 number, char *bytes, CpgKey *key)
 	memcpy(bytes + 1, &call->tag, sizeof(call->tag));
 	memcpy(bytes + 1 + sizeof(call->tag), &number, sizeof(number));
 	cpg_key_init(key, cpg_store, (uint16) call->key.ns, bytes, HANDED_KEY_SIZE);
-	key->bounded = call->key.bounded;
 	key->role = call->role;
 	key->fingerprint = call->key.fingerprint;
 	key->any_fingerprint = false;
@@ -290,6 +291,8 @@ cpg_hand_over(CpgCall *call, const CpgFlight *flight)
 	record.item.stamp = cpg_guard_stamp(cpg_guard);
 	record.item.expiry = record.now + HANDED_LIFE;
 	record.item.soft_ttl = 0;
+	/* it takes no place of the namespace's own */
+	record.item.max_entries = record.item.max_bytes = 0;
 	return cpg_store_put(cpg_store, &record.key, &record.item, CPG_PUT_SET, record.now) == CPG_PUT_STORED;
 }
 
@@ -302,7 +305,8 @@ cpg_take_over(CpgCall *call, uint32 number)
 	CpgKey		key;
 
 	handed_key(call, number, bytes, &key);
-	if (cpg_store_get(cpg_store, &key, cpg_clock_now(), &found) != CPG_HIT)
+	if (cpg_store_get(cpg_store, &key, cpg_clock_now(), &found) != CPG_HIT ||
+		(OidIsValid(call->fetch->rowtype) && !cpg_value_current(&found)))
 		return false;
 	cpg_deps_unpublishable(CPG_COUNT_OUTDATED);
 	call->value = found.datum;

@@ -16,6 +16,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 
 typedef struct Header
@@ -25,6 +26,7 @@ typedef struct Header
 	int64		created;
 	int64		ttl;
 	int64		soft_ttl;
+	Oid			login;
 	Oid			role;
 	Oid			rowtype;
 	CpgArgsForm form;
@@ -37,6 +39,7 @@ typedef struct Header
 	uint32		ntags;
 	uint32		notes_len;
 	uint32		settings_len;
+	uint32		set_role_len;	/* of the setting "role", with its NUL */
 } Header;
 
 static uint32
@@ -107,6 +110,7 @@ cpg_request_write(const CpgCall *call, StringInfo to)
 	header.created = call->has_old ? call->old.created : 0;
 	header.ttl = fetch->ttl;
 	header.soft_ttl = fetch->soft_ttl;
+	header.login = GetSessionUserId();
 	header.role = GetUserId();
 	header.rowtype = fetch->rowtype;
 	header.registered = fetch->query == NULL;
@@ -124,6 +128,10 @@ cpg_request_write(const CpgCall *call, StringInfo to)
 	begin = to->len;
 	cpg_settings_record(&call->ns->vary, to);
 	header.settings_len = (uint32) (to->len - begin);
+	begin = to->len;
+	appendBinaryStringInfo(to, GetConfigOption("role", false, false),
+						   (int) strlen(GetConfigOption("role", false, false)) + 1);
+	header.set_role_len = (uint32) (to->len - begin);
 	memcpy(to->data, &header, sizeof(header));
 }
 
@@ -188,6 +196,7 @@ cpg_request_read(const char *data, Size len, CpgRefreshRequest *request)
 	request->fingerprint = header.fingerprint;
 	request->identity = header.identity;
 	request->created = header.created;
+	request->login = header.login;
 	request->role = header.role;
 	fetch->key = cstring_to_text_with_len(at, (int) header.key_len);
 	at += header.key_len;
@@ -216,5 +225,6 @@ cpg_request_read(const char *data, Size len, CpgRefreshRequest *request)
 	fetch->notes = take(&at, header.notes_len);
 	request->settings_len = header.settings_len;
 	request->settings = take(&at, header.settings_len);
+	request->set_role = take(&at, header.set_role_len);
 	Assert(at == data + len);
 }

@@ -26,12 +26,21 @@ configure(const CpgNamespace *ns, CpgBreakerConfig *config)
 	config->probe_ms = ns->load_timeout + PROBE_MARGIN;
 }
 
+/*
+ * The lane of a namespace, locked; NULL if its number has another meaning by
+ * now.
+ */
 static CpgSharedLane *
 lock_lane(const CpgNamespace *ns)
 {
 	CpgSharedLane *lane = cpg_flight_lane(ns->number);
 
 	SpinLockAcquire(&lane->lock);
+	if ((int32) (lane->generation - ns->generation) > 0)
+	{
+		SpinLockRelease(&lane->lock);
+		return NULL;
+	}
 	if (lane->generation != ns->generation)
 	{
 		lane->generation = ns->generation;
@@ -53,6 +62,8 @@ cpg_breaker_refuses(const CpgNamespace *ns, int64 now, int64 *retry_at)
 	if (cpg_flight_lane(ns->number)->breaker.state == CPG_BREAKER_CLOSED)
 		return false;
 	lane = lock_lane(ns);
+	if (lane == NULL)
+		return false;
 	*retry_at = cpg_breaker_retry_at(&lane->breaker, now);
 	refuses = lane->breaker.state != CPG_BREAKER_CLOSED && *retry_at > now;
 	SpinLockRelease(&lane->lock);
@@ -74,12 +85,15 @@ cpg_breaker_ask(CpgFlight *flight, const CpgNamespace *ns, int64 now, int64 *ret
 		return true;
 	configure(ns, &config);
 	lane = lock_lane(ns);
+	if (lane == NULL)
+		return true;
 	verdict = cpg_breaker_admit(&lane->breaker, &config, now, &flight->ticket);
 	*retry_at = cpg_breaker_retry_at(&lane->breaker, now);
 	SpinLockRelease(&lane->lock);
 	if (verdict == CPG_BREAKER_REFUSE)
 		return false;
 	flight->breaker = ns->number;
+	flight->generation = ns->generation;
 	return true;
 }
 
@@ -93,10 +107,12 @@ cpg_breaker_tell(CpgFlight *flight, const CpgNamespace *ns, int64 now, bool fail
 	if (flight->breaker < 0)
 		return;
 	configure(ns, &config);
+	flight->breaker = -1;
 	lane = lock_lane(ns);
+	if (lane == NULL)
+		return;
 	cpg_breaker_record(&lane->breaker, &config, now, flight->ticket, failed);
 	SpinLockRelease(&lane->lock);
-	flight->breaker = -1;
 }
 
 /* The load ended in a way that says nothing about its source. */
@@ -109,7 +125,8 @@ cpg_breaker_forget(CpgFlight *flight)
 		return;
 	lane = cpg_flight_lane(flight->breaker);
 	SpinLockAcquire(&lane->lock);
-	cpg_breaker_cancel(&lane->breaker, flight->ticket);
+	if (lane->generation == flight->generation)
+		cpg_breaker_cancel(&lane->breaker, flight->ticket);
 	SpinLockRelease(&lane->lock);
 	flight->breaker = -1;
 }
@@ -120,6 +137,11 @@ cpg_breaker_show(const CpgNamespace *ns, CpgBreaker *copy)
 {
 	CpgSharedLane *lane = lock_lane(ns);
 
+	if (lane == NULL)
+	{
+		cpg_breaker_init(copy);
+		return;
+	}
 	*copy = lane->breaker;
 	SpinLockRelease(&lane->lock);
 }
@@ -130,6 +152,8 @@ cpg_breaker_close(const CpgNamespace *ns)
 {
 	CpgSharedLane *lane = lock_lane(ns);
 
+	if (lane == NULL)
+		return;
 	cpg_breaker_reset(&lane->breaker);
 	SpinLockRelease(&lane->lock);
 }

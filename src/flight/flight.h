@@ -49,6 +49,7 @@ typedef struct CpgFlightView
 	int			sqlerrcode;		/* of one that failed */
 	int64		until;			/* a mark's end */
 	bool		foreground;		/* workers cannot load it */
+	bool		forsaken;		/* it was queued and no worker took it */
 } CpgFlightView;
 
 /* A load in progress in this process; they nest. */
@@ -61,6 +62,7 @@ typedef struct CpgFlight
 	int			permit;			/* namespace whose permit is held, -1: none */
 	int			breaker;		/* namespace that waits for a report, or -1 */
 	uint32		ticket;
+	uint32		generation;		/* of that namespace */
 } CpgFlight;
 
 typedef struct CpgFollower
@@ -68,6 +70,7 @@ typedef struct CpgFollower
 	uint64		tag;
 	uint32		joined;			/* number of the flight at the beginning */
 	uint16		failures;		/* that there had been */
+	bool		counted;		/* among the waiters of the slot */
 	int			naps;
 } CpgFollower;
 
@@ -79,13 +82,14 @@ extern void cpg_flight_look(uint64 tag, int64 now, CpgFlightView *view);
 extern void cpg_flight_mark(uint64 tag, CpgFlightState state, int sqlerrcode, int64 until);
 extern void cpg_flight_foreground(uint64 tag, int64 until);
 extern bool cpg_flight_claim(uint64 tag, int64 now, int64 until);
+extern void cpg_flight_unclaim(uint64 tag);
 extern bool cpg_flight_awaited(const CpgFlight *flight);
 
 /* leader.c */
 extern CpgFlight *cpg_flight;	/* the innermost, NULL for none */
 
 extern void cpg_flight_begin(CpgFlight *flight, uint64 tag);
-extern bool cpg_flight_lead(CpgFlight *flight);
+extern bool cpg_flight_lead(CpgFlight *flight, uint64 tag);
 extern void cpg_flight_land(CpgFlight *flight, CpgFlightState state, int sqlerrcode, int64 until,
 							bool handed);
 extern void cpg_flight_end(CpgFlight *flight);

@@ -49,13 +49,15 @@ typedef struct CpgSharedLane
 	CpgBreaker	breaker;
 } CpgSharedLane;
 
+#define CPG_WAITS_FOR_PERMIT PG_UINT64_MAX
+
 struct CpgSharedFlights
 {
 	uint32		nprocs;
 	Size		lanes_offset;	/* CpgSharedLane for each namespace */
 	Size		waiting_offset; /* pg_atomic_uint64 for each process: the tag
 								 * that it waits for while it leads another
-								 * flight, else 0 */
+								 * flight, or CPG_WAITS_FOR_PERMIT, else 0 */
 	CpgFlightStripe stripe[CPG_FLIGHT_STRIPES];
 };
 

@@ -49,7 +49,7 @@ leave(const CpgFollower *follower)
 	pg_atomic_write_u64(cpg_flight_waiting(CPG_MY_PROC_NUMBER), 0);
 	SpinLockAcquire(&stripe->lock);
 	slot = cpg_flight_slot_locked(stripe, follower->tag);
-	if (slot != NULL && slot->waiters > 0)
+	if (slot != NULL && follower->counted)
 		slot->waiters--;
 	SpinLockRelease(&stripe->lock);
 }
@@ -87,6 +87,7 @@ cpg_follow_begin(CpgFollower *follower, uint64 tag)
 	if (slot != NULL)
 	{
 		slot->waiters++;
+		follower->counted = true;
 		follower->joined = slot->number;
 		follower->failures = slot->failures;
 	}
@@ -149,6 +150,9 @@ cpg_follow_deadlocks(const CpgFollower *follower)
 		if (leader == CPG_MY_PROC_NUMBER)
 			return true;
 		tag = pg_atomic_read_u64(cpg_flight_waiting(leader));
+		/* for a permit, which this process may hold */
+		if (tag == CPG_WAITS_FOR_PERMIT)
+			return true;
 	}
 	return false;
 }

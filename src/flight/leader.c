@@ -77,19 +77,20 @@ cpg_flight_begin(CpgFlight *flight, uint64 tag)
 }
 
 /*
- * Try to become the leader of the flight's tag.  False if another process is,
- * or if the lock table is full.
+ * Begin a load of this process as the leader of a tag.  False, and nothing has
+ * begun, if another process is, or if the lock table is full.
  */
 bool
-cpg_flight_lead(CpgFlight *flight)
+cpg_flight_lead(CpgFlight *flight, uint64 tag)
 {
-	CpgFlightStripe *stripe = cpg_flight_stripe(flight->tag);
+	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
 	CpgFlightSlot *slot;
 	LOCKTAG		lock;
 
-	lock_tag(flight->tag, &lock);
+	lock_tag(tag, &lock);
 	if (CPG_LOCK_TRY(&lock, ExclusiveLock) == LOCKACQUIRE_NOT_AVAIL)
 		return false;
+	cpg_flight_begin(flight, tag);
 	flight->leading = true;
 	SpinLockAcquire(&stripe->lock);
 	flight->number = ++stripe->flights;

@@ -14,9 +14,12 @@
 #include "compat.h"
 #include "flight/flight_internal.h"
 #include "shmem.h"
+#include "storage/ipc.h"
+#include "storage/proc.h"
 #include "utils/wait_event.h"
 
-#define NAP 50					/* ms */
+#define NAP_FIRST	50			/* ms */
+#define NAP_MAX		400
 
 static bool
 try_take(CpgSharedLane *lane, uint32 max_loads)
@@ -31,19 +34,54 @@ try_take(CpgSharedLane *lane, uint32 max_loads)
 	return false;
 }
 
+static CpgSharedLane *waits_at = NULL;
+
+static void
+stop_waiting(void)
+{
+	if (waits_at == NULL)
+		return;
+	pg_atomic_write_u64(cpg_flight_waiting(CPG_MY_PROC_NUMBER), 0);
+	pg_atomic_fetch_sub_u32(&waits_at->waiters, 1);
+	waits_at = NULL;
+}
+
+static void
+stop_at_exit(int code, Datum arg)
+{
+	stop_waiting();
+}
+
+static void
+start_waiting(CpgSharedLane *lane)
+{
+	static bool watching = false;
+
+	if (!watching)
+		before_shmem_exit(stop_at_exit, (Datum) 0);
+	watching = true;
+	waits_at = lane;
+	pg_atomic_fetch_add_u32(&lane->waiters, 1);
+	pg_atomic_write_u64(cpg_flight_waiting(CPG_MY_PROC_NUMBER), CPG_WAITS_FOR_PERMIT);
+}
+
 static bool
 wait_and_take(int number, CpgSharedLane *lane, uint32 max_loads, int64 wait)
 {
 	static uint32 event = 0;
 	ConditionVariable *changed = &cpg_flight_stripe((uint64) number)->changed;
-	int64		end = cpg_clock_now() + wait;
+	int64		end = cpg_clock_now() + Min(wait, PG_INT32_MAX);
+	int64		nap = NAP_FIRST;
 	bool		taken;
 
 	if (event == 0)
 		event = CPG_WAIT_EVENT_NEW("CachePgLoadPermit");
 	ConditionVariablePrepareToSleep(changed);
 	while (!(taken = try_take(lane, max_loads)) && cpg_clock_now() < end)
-		(void) ConditionVariableTimedSleep(changed, (long) Min(NAP, wait), event);
+	{
+		(void) ConditionVariableTimedSleep(changed, (long) Max(Min(nap, end - cpg_clock_now()), 1), event);
+		nap = Min(nap * 2, NAP_MAX);
+	}
 	ConditionVariableCancelSleep();
 	return taken;
 }
@@ -62,14 +100,16 @@ cpg_permit_take(CpgFlight *flight, int number, int max_loads, int64 wait)
 		pg_atomic_fetch_add_u32(&lane->loads, 1);
 	else if (!try_take(lane, (uint32) max_loads))
 	{
-		pg_atomic_fetch_add_u32(&lane->waiters, 1);
+		if (wait <= 0)
+			return false;
+		start_waiting(lane);
 		PG_TRY();
 		{
 			taken = wait_and_take(number, lane, (uint32) max_loads, wait);
 		}
 		PG_FINALLY();
 		{
-			pg_atomic_fetch_sub_u32(&lane->waiters, 1);
+			stop_waiting();
 		}
 		PG_END_TRY();
 	}

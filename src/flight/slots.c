@@ -167,7 +167,10 @@ view_locked(const CpgFlightStripe *stripe, const CpgFlightSlot *slot, int64 now,
 	view->until = slot->until;
 	view->foreground = slot->foreground > now;
 	if (is_mark(view->state) && view->until <= now)
+	{
+		view->forsaken = view->state == CPG_FLIGHT_QUEUED;
 		view->state = CPG_FLIGHT_IDLE;
+	}
 }
 
 /* What is known of a tag. */
@@ -237,6 +240,21 @@ cpg_flight_claim(uint64 tag, int64 now, int64 until)
 	}
 	SpinLockRelease(&stripe->lock);
 	return claimed;
+}
+
+/* Take a claim back; nothing happens if a load has begun or a mark was left. */
+void
+cpg_flight_unclaim(uint64 tag)
+{
+	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
+	CpgFlightSlot *slot;
+
+	SpinLockAcquire(&stripe->lock);
+	slot = cpg_flight_slot_locked(stripe, tag);
+	if (slot != NULL && slot->state == CPG_FLIGHT_QUEUED)
+		slot->state = CPG_FLIGHT_IDLE;
+	SpinLockRelease(&stripe->lock);
+	ConditionVariableBroadcast(&stripe->changed);
 }
 
 /* Whether somebody waits for a flight that this process leads. */

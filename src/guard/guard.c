@@ -57,7 +57,8 @@ layout(const CpgGuardConfig *config, uint32 *first)
 	first[0] = 0;
 	for (int kind = 0; kind < CPG_CELL_KINDS; kind++)
 		first[kind + 1] = first[kind] + count[kind];
-	return first[CPG_CELL_KINDS] + config->namespaces + Max(config->tags / CPG_SOFT_TAG_SHARE, 1);
+	return first[CPG_CELL_KINDS] + config->namespaces + Max(config->tags / CPG_SOFT_TAG_SHARE, 1) +
+		CPG_SOFT_KEYS;
 }
 
 /* Bytes of a guard. */
@@ -200,4 +201,30 @@ bool
 cpg_guard_stale(CpgSharedGuard *guard, CpgCell cell, uint64 stamp)
 {
 	return cpg_guard_read(guard, soft_cell(guard, cell)) > stamp;
+}
+
+/* The soft cells of keys come last. */
+static pg_atomic_uint64 *
+soft_key(CpgSharedGuard *guard, uint64 hash)
+{
+	return &guard->cell[guard->soft_first + guard->config.namespaces +
+						Max(guard->config.tags / CPG_SOFT_TAG_SHARE, 1) + hash % CPG_SOFT_KEYS];
+}
+
+/* What is stored from now on for a key, by its hash, is stale if it is older. */
+void
+cpg_guard_soften_key(CpgSharedGuard *guard, uint64 hash)
+{
+	uint64		number = cpg_guard_draw(guard);
+
+	raise_to(soft_key(guard, hash), number);
+	raise_to(&guard->soft_last, number);
+}
+
+/* Whether a value made at stamp, stored now for a key, is stale already. */
+bool
+cpg_guard_key_stale(CpgSharedGuard *guard, uint64 hash, uint64 stamp)
+{
+	return pg_atomic_read_u64(&guard->soft_last) > stamp &&
+		pg_atomic_read_u64(soft_key(guard, hash)) > stamp;
 }

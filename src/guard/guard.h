@@ -75,6 +75,7 @@ typedef enum CpgCellKind
 #define CPG_GUARD_PENDING_MAX	65000
 
 #define CPG_ROLE_CELLS			256
+#define CPG_SOFT_KEYS			1024
 #define CPG_SOFT_TAG_SHARE		8	/* so many tags share a soft cell */
 
 /* Numbers of cells; those of hashed kinds are powers of two. */
@@ -115,6 +116,8 @@ extern uint64 cpg_guard_lower(CpgSharedGuard *guard, CpgCell cell, uint64 number
 extern void cpg_guard_seal(CpgSharedGuard *guard);
 extern void cpg_guard_bump(CpgSharedGuard *guard, CpgCell cell);
 extern void cpg_guard_soften(CpgSharedGuard *guard, CpgCell cell);
+extern void cpg_guard_soften_key(CpgSharedGuard *guard, uint64 hash);
+extern bool cpg_guard_key_stale(CpgSharedGuard *guard, uint64 hash, uint64 stamp);
 extern bool cpg_guard_stale(CpgSharedGuard *guard, CpgCell cell, uint64 stamp);
 
 /* cells.c */

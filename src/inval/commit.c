@@ -392,6 +392,8 @@ apply(uint64 number, int64 now)
 				(void) cpg_store_touch(cpg_store, &op->key, op->expiry, now);
 				break;
 			case CPG_PENDING_STALE:
+				/* first for what is on its way, then for what is there */
+				cpg_guard_soften_key(cpg_guard, op->key.hash);
 				(void) cpg_store_mark(cpg_store, &op->key, CPG_MARK_STALE, true);
 				break;
 			case CPG_PENDING_SOFT:

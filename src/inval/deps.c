@@ -87,6 +87,18 @@ limit_life(CpgLoad *load, int64 expiry)
 		load->expiry = expiry;
 }
 
+/*
+ * Note why the result of a load must not be kept.  That it is outdated gives
+ * way to any other reason: such a result may still be of use to others.
+ */
+static void
+forbid(CpgLoad *load, CpgCounter why)
+{
+	if (why != CPG_NCOUNTERS &&
+		(load->unpublishable == CPG_NCOUNTERS || load->unpublishable == CPG_COUNT_OUTDATED))
+		load->unpublishable = why;
+}
+
 /* Hand what an ended load depends on to the one around it. */
 static void
 hand_over(const CpgLoad *load, CpgLoad *outer)
@@ -98,8 +110,7 @@ hand_over(const CpgLoad *load, CpgLoad *outer)
 	outer->too_many |= load->too_many;
 	outer->procedural |= load->procedural;
 	outer->untracked |= load->untracked;
-	if (outer->unpublishable == CPG_NCOUNTERS)
-		outer->unpublishable = load->unpublishable;
+	forbid(outer, load->unpublishable);
 	limit_life(outer, load->expiry);
 }
 
@@ -140,8 +151,8 @@ cpg_deps_untracked(CpgUntracked what)
 void
 cpg_deps_unpublishable(CpgCounter why)
 {
-	if (cpg_load != NULL && cpg_load->unpublishable == CPG_NCOUNTERS)
-		cpg_load->unpublishable = why;
+	if (cpg_load != NULL)
+		forbid(cpg_load, why);
 }
 
 /* The load reads what only its own transaction sees. */
@@ -181,7 +192,8 @@ cpg_deps_read(const CpgKey *key, const CpgRead *read, const CpgValue *value, int
 		return;
 	add_cell(load, cpg_cell_key(cpg_guard, key->hash));
 	add_cell(load, cpg_cell_namespace(key->ns));
-	if (!read->hit)
+	/* what is expired counts if it is served: see cpg_serve_stale */
+	if (!read->hit || value->expiry <= now)
 		return;
 	for (int i = 0; i < value->ncells; i++)
 		add_cell(load, value->cells[i]);
@@ -193,8 +205,7 @@ cpg_deps_read(const CpgKey *key, const CpgRead *read, const CpgValue *value, int
 static void
 refuse(CpgLoad *load)
 {
-	if (load->unpublishable == CPG_NCOUNTERS)
-		load->unpublishable = CPG_COUNT_SESSION_INPUT;
+	forbid(load, CPG_COUNT_SESSION_INPUT);
 }
 
 /* The load saw the current role, or privileges or row security of it. */
@@ -258,7 +269,7 @@ cpg_deps_input_setting(const char *name)
 		if (is_application_defined(name) || cpg_setting_is_listed(name))
 		{
 			/* hidden, or pinned: a constant */
-			if (readers->registered)
+			if (readers->registered && cpg_setting_is_hideable(name))
 				return;
 			if (readers->vary.all || cpg_setting_is_listed(name))
 				continue;

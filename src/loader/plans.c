@@ -8,9 +8,13 @@
  * is prepared anew after every change of the schema, of which the database's
  * schema cell tells: names may stand for other things, and parameters have
  * other types.  The search_path and the settings that change what a text means
- * are part of what identifies a plan.  What only this transaction or this
+ * are part of what identifies a plan, and so is the role: to some things it has
+ * the right, or not, when a plan is made.  What only this transaction or this
  * session knows, its own changes and temporary tables, no kept plan sees: then
- * there is none.
+ * there is none.  Nor is one kept that reads something already while it is made,
+ * as the planner does with functions declared immutable, or whose text may have
+ * a literal that means the time at which it is read: later loads would not see
+ * that again.
  *
  * A table of fixed size; a plan takes the place of another one whose hash it
  * shares, so that nothing has to be searched.
@@ -24,15 +28,18 @@
 #include "core/hash.h"
 #include "executor/spi.h"
 #include "loader/loader.h"
+#include "miscadmin.h"
 #include "shmem.h"
 #include "track/track.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 
 #define PLACES 64
 
 typedef struct CpgPlan
 {
 	uint64		hash;
+	Oid			role;
 	char	   *query;
 	int			count;
 	Oid		   *given;			/* types of the arguments, 0 where inferred */
@@ -51,6 +58,7 @@ hash_of(const char *query, const CpgArgs *args)
 	uint64		hash = hash_bytes_extended((const unsigned char *) query, (int) strlen(query), 0);
 
 	hash = cpg_settings_listed_hash(cpg_hash_search_path(hash));
+	hash = cpg_hash_combine(hash, GetUserId());
 	for (int i = 0; i < args->count; i++)
 		hash = cpg_hash_combine(hash, args->types[i]);
 	return cpg_hash_combine(hash, args->count);
@@ -69,6 +77,7 @@ static bool
 is_of(const CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 {
 	return plan->plan != NULL && plan->hash == hash && plan->count == args->count &&
+		plan->role == GetUserId() &&
 		strcmp(plan->query, query) == 0 &&
 		memcmp(plan->given, args->types, args->count * sizeof(Oid)) == 0 &&
 		plan->schema == schema_now() &&
@@ -109,6 +118,70 @@ prepare(const char *query, const CpgArgs *args, Oid *types)
 	return made;
 }
 
+/* What the load around this has collected so far. */
+typedef struct Collected
+{
+	int			ncells;
+	int			nrelations;
+	uint32		untracked;
+	bool		procedural;
+	CpgCounter	unpublishable;
+	int64		expiry;
+} Collected;
+
+static Collected
+collected(void)
+{
+	Collected	c;
+
+	memset(&c, 0, sizeof(c));
+	if (cpg_load == NULL)
+		return c;
+	c.ncells = cpg_load->ncells;
+	c.nrelations = cpg_load->nrelations;
+	c.untracked = cpg_load->untracked;
+	c.procedural = cpg_load->procedural;
+	c.unpublishable = cpg_load->unpublishable;
+	c.expiry = cpg_load->expiry;
+	return c;
+}
+
+/* Make the generic plan now; whether that read anything. */
+static bool
+reads_while_planned(SPIPlanPtr plan)
+{
+	Collected	before = collected();
+	Collected	after;
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+
+	if (cached != NULL)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	after = collected();
+	return memcmp(&before, &after, sizeof(before)) != 0;
+}
+
+/*
+ * Whether a text may hold one of the words that stand for a time when it is
+ * read as a literal; one followed by a parenthesis is a function.
+ */
+static bool
+may_name_time(const char *query)
+{
+	static const char *const words[] = {"now", "today", "tomorrow", "yesterday"};
+
+	for (const char *c = query; *c != '\0'; c++)
+	{
+		for (int i = 0; i < lengthof(words); i++)
+		{
+			Size		len = strlen(words[i]);
+
+			if (pg_strncasecmp(c, words[i], len) == 0 && c[len + strspn(c + len, " \t\n")] != '(')
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Prepare a query for this and later loads. */
 static void
 remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
@@ -121,6 +194,7 @@ remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 	context = AllocSetContextCreate(TopMemoryContext, "cachepg loader plan", ALLOCSET_SMALL_SIZES);
 	plan->context = context;
 	plan->hash = hash;
+	plan->role = GetUserId();
 	plan->query = MemoryContextStrdup(context, query);
 	plan->count = args->count;
 	plan->given = copy_types(args, context);
@@ -129,14 +203,17 @@ remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 	if (SPI_keepplan(made) != 0)
 		elog(ERROR, "could not keep a plan");
 	plan->plan = made;
+	/* it is replaced by the next load of the query */
+	if (reads_while_planned(made))
+		plan->schema = ~plan->schema;
 }
 
 /* Whether a plan means for this session what it means for others. */
 static bool
-may_keep(void)
+may_keep(const char *query)
 {
 	return !TransactionIdIsValid(GetTopTransactionIdIfAny()) && !cpg_track_hidden_names() &&
-		cpg_registry_database() >= 0;
+		cpg_registry_database() >= 0 && !may_name_time(query);
 }
 
 /*
@@ -152,7 +229,7 @@ cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit
 	int			code;
 
 	/* one that a load around this one executes stays */
-	if (!may_keep() || (!is_of(plan, hash, query, args) && plan->users > 0))
+	if (!may_keep(query) || (!is_of(plan, hash, query, args) && plan->users > 0))
 	{
 		Oid		   *types = copy_types(args, CurrentMemoryContext);
 		SPIPlanPtr	made = prepare(query, args, types);

@@ -40,10 +40,17 @@ cpg_identity_has_login(const CpgNamespace *ns)
 uint64
 cpg_identity_of_query(const CpgNamespace *ns)
 {
+	return cpg_identity_of_session(ns, cpg_identity_has_login(ns));
+}
+
+/* The same, whether or not who logged in counts. */
+uint64
+cpg_identity_of_session(const CpgNamespace *ns, bool login)
+{
 	uint64		hash = cpg_guard->config.seed;
 	bool		any = false;
 
-	if (cpg_identity_has_login(ns))
+	if (login)
 		hash = cpg_hash_combine(hash, GetSessionUserId());
 	hash = cpg_settings_hash(&ns->vary, hash, &any);
 	return hash == 0 ? 1 : hash;

@@ -20,6 +20,7 @@ extern int64 cpg_namespace_expiry(const CpgNamespace *ns, int64 ttl, int64 now);
 extern uint32 cpg_identity_half(uint64 identity);
 extern bool cpg_identity_has_login(const CpgNamespace *ns);
 extern uint64 cpg_identity_of_query(const CpgNamespace *ns);
+extern uint64 cpg_identity_of_session(const CpgNamespace *ns, bool login);
 extern uint64 cpg_identity_of_loader(const CpgNamespace *ns);
 extern void cpg_identity_of_read(const CpgNamespace *ns, CpgKey *key);
 extern Oid	cpg_identity_role(const CpgNamespace *ns);

@@ -22,15 +22,11 @@
 #include "shmem.h"
 #include "utils/timestamp.h"
 
+#define BLOCKED_FOR	10000		/* ms without trying to start a worker */
+#define UNFIT_FOR	60000		/* ms: one could not even connect */
 #define CLOSED_FOR	10000		/* ms; PostgreSQL waits 5 s for others to
 								 * leave */
 
-/* Whether requests find somebody who takes them. */
-bool
-cpg_crew_available(void)
-{
-	return cpg_refresh_workers > 0 && cpg_refresh->launcher != NULL;
-}
 
 void
 cpg_crew_launcher_begin(Latch *latch)
@@ -132,6 +128,31 @@ closed_locked(Oid database)
 	return false;
 }
 
+/* Whether requests of this database find somebody who takes them. */
+bool
+cpg_crew_available(void)
+{
+	bool		available;
+
+	if (cpg_refresh_workers == 0 || cpg_refresh->launcher == NULL)
+		return false;
+	LWLockAcquire(&cpg_refresh->lock.lock, LW_SHARED);
+	available = !closed_locked(MyDatabaseId) &&
+		(cpg_refresh->blocked_until == 0 || cpg_refresh->blocked_until <= GetCurrentTimestamp());
+	LWLockRelease(&cpg_refresh->lock.lock);
+	return available;
+}
+
+/* Note whether workers can be started. */
+void
+cpg_crew_blocked(bool blocked)
+{
+	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
+	cpg_refresh->blocked_until = blocked ?
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), BLOCKED_FOR) : 0;
+	LWLockRelease(&cpg_refresh->lock.lock);
+}
+
 /* Take the place reserved for this worker; false if it is not wanted any more. */
 bool
 cpg_crew_join(int place, Oid *database)
@@ -140,7 +161,7 @@ cpg_crew_join(int place, Oid *database)
 	bool		wanted;
 
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
-	wanted = worker->state == CPG_WORKER_STARTING && !closed_locked(worker->database);
+	wanted = worker->state == CPG_WORKER_STARTING && worker->pid == 0 && !closed_locked(worker->database);
 	if (wanted)
 	{
 		worker->pid = MyProcPid;
@@ -170,16 +191,42 @@ cpg_crew_count(int place, bool failed)
 	LWLockRelease(&cpg_refresh->lock.lock);
 }
 
-/* This worker ends; the launcher may have work for another one. */
+static void
+close_locked(Oid database, int milliseconds)
+{
+	CpgClosed  *oldest = &cpg_refresh->closed[0];
+
+	for (int i = 1; i < CPG_CLOSED_MAX; i++)
+	{
+		if (cpg_refresh->closed[i].until < oldest->until)
+			oldest = &cpg_refresh->closed[i];
+	}
+	oldest->database = database;
+	oldest->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+}
+
+/*
+ * This worker ends; the launcher may have work for another one, but not where
+ * workers cannot connect.
+ */
 void
 cpg_crew_leave(int place)
 {
+	Oid			unfit = InvalidOid;
+
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
+	if (cpg_refresh->worker[place].state == CPG_WORKER_STARTING)
+	{
+		unfit = cpg_refresh->worker[place].database;
+		close_locked(unfit, UNFIT_FOR);
+	}
 	if (cpg_refresh->worker[place].pid == MyProcPid)
 		memset(&cpg_refresh->worker[place], 0, sizeof(CpgSharedWorker));
 	if (cpg_refresh->launcher != NULL && pg_atomic_read_u32(&cpg_refresh->waiting) > 0)
 		SetLatch(cpg_refresh->launcher);
 	LWLockRelease(&cpg_refresh->lock.lock);
+	if (OidIsValid(unfit))
+		cpg_queue_forget(unfit);
 }
 
 /* Whether this worker was asked to leave. */
@@ -210,6 +257,22 @@ cpg_crew_size(Oid database)
 	return n;
 }
 
+/* Whether another database has requests and no worker. */
+bool
+cpg_crew_others_wait(Oid database)
+{
+	Oid			other = InvalidOid;
+
+	if (pg_atomic_read_u32(&cpg_refresh->waiting) == 0)
+		return false;
+	while (OidIsValid(other = cpg_queue_next_database(other)))
+	{
+		if (other != database && cpg_crew_size(other) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Ask one idle worker to leave its place to another database. */
 void
 cpg_crew_dismiss_idle(void)
@@ -228,27 +291,13 @@ cpg_crew_dismiss_idle(void)
 	LWLockRelease(&cpg_refresh->lock.lock);
 }
 
-static void
-close_locked(Oid database)
-{
-	CpgClosed  *oldest = &cpg_refresh->closed[0];
-
-	for (int i = 1; i < CPG_CLOSED_MAX; i++)
-	{
-		if (cpg_refresh->closed[i].until < oldest->until)
-			oldest = &cpg_refresh->closed[i];
-	}
-	oldest->database = database;
-	oldest->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CLOSED_FOR);
-}
-
 /* Send the workers of a database away and start none there for a while. */
 void
 cpg_crew_vacate(Oid database)
 {
 	cpg_queue_forget(database);
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
-	close_locked(database);
+	close_locked(database, CLOSED_FOR);
 	for (int i = 0; i < CPG_CREW_MAX; i++)
 	{
 		CpgSharedWorker *worker = &cpg_refresh->worker[i];

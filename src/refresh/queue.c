@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "flight/flight.h"
 #include "miscadmin.h"
 #include "refresh/refresh_internal.h"
 #include "shmem.h"
@@ -17,6 +18,8 @@
 #define MEGABYTE	((Size) 1024 * 1024)
 #define PLACES_MIN	8
 #define PLACES_MAX	128
+#define DATABASE_SHARE 2		/* one database has at most one part in so
+								 * many */
 
 /* One place for two megabytes of the cache. */
 static int
@@ -40,32 +43,56 @@ cpg_refresh_init(CpgSharedRefresh *refresh, Size memory, int tranche)
 	refresh->size = places(memory);
 }
 
-/* Queue a request of this database; false if it is too long or there is no place. */
-bool
-cpg_queue_put(uint64 tag, int popularity, const char *data, uint32 len)
+/* A free place, unless this database has its share of them or the tag one. */
+static CpgSharedRequest *
+find_place_locked(uint64 tag)
 {
 	CpgSharedRequest *free = NULL;
+	int			ours = 0;
+
+	for (int i = 0; i < cpg_refresh->size; i++)
+	{
+		CpgSharedRequest *r = &cpg_refresh->request[i];
+
+		if (!OidIsValid(r->database))
+			free = r;
+		else if (r->database == MyDatabaseId && r->tag == tag)
+			return NULL;
+		else if (r->database == MyDatabaseId)
+			ours++;
+	}
+	return ours < cpg_refresh->size / DATABASE_SHARE ? free : NULL;
+}
+
+/*
+ * Queue a request of this database, to be done before a time; false if it is
+ * too long or there is no place.
+ */
+bool
+cpg_queue_put(uint64 tag, Oid login, Oid role, int64 until, int popularity,
+			  const char *data, uint32 len)
+{
+	CpgSharedRequest *place;
 
 	if (len > CPG_REQUEST_MAX)
 		return false;
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
-	for (int i = 0; i < cpg_refresh->size && free == NULL; i++)
+	place = find_place_locked(tag);
+	if (place != NULL)
 	{
-		if (!OidIsValid(cpg_refresh->request[i].database))
-			free = &cpg_refresh->request[i];
-	}
-	if (free != NULL)
-	{
-		free->database = MyDatabaseId;
-		free->popularity = popularity;
-		free->order = cpg_refresh->arrivals++;
-		free->tag = tag;
-		free->len = len;
-		memcpy(free->data, data, len);
+		place->database = MyDatabaseId;
+		place->login = login;
+		place->role = role;
+		place->until = until;
+		place->popularity = popularity;
+		place->order = cpg_refresh->arrivals++;
+		place->tag = tag;
+		place->len = len;
+		memcpy(place->data, data, len);
 		pg_atomic_fetch_add_u32(&cpg_refresh->waiting, 1);
 	}
 	LWLockRelease(&cpg_refresh->lock.lock);
-	if (free == NULL)
+	if (place == NULL)
 		return false;
 	cpg_crew_call(MyDatabaseId);
 	return true;
@@ -79,32 +106,65 @@ comes_first(const CpgSharedRequest *one, const CpgSharedRequest *other)
 	return one->order < other->order;
 }
 
-/* Take the most popular request of a database; false if there is none. */
-bool
-cpg_queue_take(Oid database, CpgRequest *request)
+static void
+remove_locked(CpgSharedRequest *request)
+{
+	request->database = InvalidOid;
+	pg_atomic_fetch_sub_u32(&cpg_refresh->waiting, 1);
+}
+
+/*
+ * The most popular request of a database that a worker of this login and role
+ * may take; those that nobody expects any more are removed.
+ */
+static CpgSharedRequest *
+find_request_locked(Oid database, Oid login, Oid role, int64 now, CpgTaken *taken)
 {
 	CpgSharedRequest *first = NULL;
 
-	if (pg_atomic_read_u32(&cpg_refresh->waiting) == 0)
-		return false;
-	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
+	*taken = CPG_TAKEN_NONE;
 	for (int i = 0; i < cpg_refresh->size; i++)
 	{
 		CpgSharedRequest *r = &cpg_refresh->request[i];
 
-		if (r->database == database && (first == NULL || comes_first(r, first)))
+		if (r->database != database)
+			continue;
+		if (r->until <= now)
+			remove_locked(r);
+		else if (OidIsValid(role) && (r->login != login || r->role != role))
+			*taken = CPG_TAKEN_OTHER_ROLE;
+		else if (first == NULL || comes_first(r, first))
 			first = r;
 	}
+	return first;
+}
+
+/*
+ * Take the most popular request of a database, of the same login and role if
+ * these are given.
+ */
+CpgTaken
+cpg_queue_take(Oid database, Oid login, Oid role, int64 now, CpgRequest *request)
+{
+	CpgSharedRequest *first;
+	CpgTaken	taken;
+
+	if (pg_atomic_read_u32(&cpg_refresh->waiting) == 0)
+		return CPG_TAKEN_NONE;
+	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
+	first = find_request_locked(database, login, role, now, &taken);
 	if (first != NULL)
 	{
 		request->tag = first->tag;
+		request->login = first->login;
+		request->role = first->role;
 		request->len = first->len;
 		memcpy(request->data, first->data, first->len);
-		first->database = InvalidOid;
-		pg_atomic_fetch_sub_u32(&cpg_refresh->waiting, 1);
+		remove_locked(first);
+		taken = CPG_TAKEN;
 	}
 	LWLockRelease(&cpg_refresh->lock.lock);
-	return first != NULL;
+	return taken;
 }
 
 /* Requests of a database that wait. */
@@ -141,18 +201,24 @@ cpg_queue_next_database(Oid after)
 	return next;
 }
 
-/* Drop the requests of a database. */
+/* Drop the requests of a database, and the claims that go with them. */
 void
 cpg_queue_forget(Oid database)
 {
+	uint64		tags[PLACES_MAX];
+	int			n = 0;
+
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
 	for (int i = 0; i < cpg_refresh->size; i++)
 	{
-		if (cpg_refresh->request[i].database == database)
-		{
-			cpg_refresh->request[i].database = InvalidOid;
-			pg_atomic_fetch_sub_u32(&cpg_refresh->waiting, 1);
-		}
+		CpgSharedRequest *r = &cpg_refresh->request[i];
+
+		if (r->database != database)
+			continue;
+		tags[n++] = r->tag;
+		remove_locked(r);
 	}
 	LWLockRelease(&cpg_refresh->lock.lock);
+	for (int i = 0; i < n; i++)
+		cpg_flight_unclaim(tags[i]);
 }

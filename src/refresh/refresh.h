@@ -28,6 +28,8 @@ typedef struct CpgSharedRefresh CpgSharedRefresh;
 typedef struct CpgRequest
 {
 	uint64		tag;
+	Oid			login;
+	Oid			role;
 	uint32		len;
 	char		data[CPG_REQUEST_MAX];
 } CpgRequest;
@@ -54,8 +56,16 @@ typedef struct CpgWorkerView
 /* queue.c */
 extern Size cpg_refresh_size(Size memory);
 extern void cpg_refresh_init(CpgSharedRefresh *refresh, Size memory, int tranche);
-extern bool cpg_queue_put(uint64 tag, int popularity, const char *data, uint32 len);
-extern bool cpg_queue_take(Oid database, CpgRequest *request);
+typedef enum CpgTaken
+{
+	CPG_TAKEN,
+	CPG_TAKEN_NONE,
+	CPG_TAKEN_OTHER_ROLE		/* there are only requests of others */
+} CpgTaken;
+
+extern bool cpg_queue_put(uint64 tag, Oid login, Oid role, int64 until, int popularity,
+						  const char *data, uint32 len);
+extern CpgTaken cpg_queue_take(Oid database, Oid login, Oid role, int64 now, CpgRequest *request);
 extern int	cpg_queue_length(Oid database);
 extern Oid	cpg_queue_next_database(Oid after);
 extern void cpg_queue_forget(Oid database);
@@ -73,7 +83,9 @@ extern void cpg_crew_count(int place, bool failed);
 extern void cpg_crew_leave(int place);
 extern bool cpg_crew_must_leave(int place);
 extern int	cpg_crew_size(Oid database);
+extern bool cpg_crew_others_wait(Oid database);
 extern void cpg_crew_dismiss_idle(void);
+extern void cpg_crew_blocked(bool blocked);
 extern void cpg_crew_vacate(Oid database);
 extern bool cpg_crew_closed(Oid database);
 extern void cpg_crew_view(int place, CpgWorkerView *view);

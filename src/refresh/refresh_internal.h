@@ -20,6 +20,9 @@ typedef struct CpgSharedRequest
 	int			popularity;
 	uint64		order;			/* of arrival */
 	uint64		tag;
+	Oid			login;
+	Oid			role;
+	int64		until;			/* afterwards nobody expects it */
 	uint32		len;
 	char		data[CPG_REQUEST_MAX];
 } CpgSharedRequest;
@@ -49,6 +52,7 @@ struct CpgSharedRefresh
 	LWLockPadded lock;
 	pg_atomic_uint32 waiting;	/* requests in the queue */
 	Latch	   *launcher;		/* NULL: there is none, nothing is queued */
+	TimestampTz blocked_until;	/* no worker can be started */
 	uint64		arrivals;
 	CpgSharedWorker worker[CPG_CREW_MAX];
 	CpgClosed	closed[CPG_CLOSED_MAX];

@@ -35,6 +35,25 @@ may_create_databases(void)
 	return may;
 }
 
+/* Whether the current role may copy a database. */
+static bool
+may_copy(Oid database)
+{
+	HeapTuple	tuple;
+	bool		is_template;
+
+	if (!may_create_databases())
+		return false;
+	if (CPG_IS_DATABASE_OWNER(database, GetUserId()))
+		return true;
+	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	is_template = ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+	ReleaseSysCache(tuple);
+	return is_template;
+}
+
 /* The value of an option of a statement, NULL if it is not there. */
 static const char *
 option_of(List *options, const char *name)
@@ -52,13 +71,22 @@ option_of(List *options, const char *name)
 }
 
 static void
-vacate(const char *name, bool owner_only)
+vacate(const char *name, bool copied)
 {
 	Oid			database = name == NULL ? InvalidOid : get_database_oid(name, true);
 
 	if (OidIsValid(database) &&
-		(!owner_only || CPG_IS_DATABASE_OWNER(database, GetUserId())))
+		(copied ? may_copy(database) : CPG_IS_DATABASE_OWNER(database, GetUserId())))
 		cpg_crew_vacate(database);
+}
+
+/* The database that a new one is a copy of. */
+static const char *
+template_of(const CreatedbStmt *stmt)
+{
+	const char *name = option_of(stmt->options, "template");
+
+	return name == NULL ? "template1" : name;
 }
 
 /*
@@ -73,19 +101,18 @@ cpg_refresh_before(const Node *stmt)
 	switch (nodeTag(stmt))
 	{
 		case T_DropdbStmt:
-			vacate(((const DropdbStmt *) stmt)->dbname, true);
+			vacate(((const DropdbStmt *) stmt)->dbname, false);
 			break;
 		case T_CreatedbStmt:
-			if (may_create_databases())
-				vacate(option_of(((const CreatedbStmt *) stmt)->options, "template"), false);
+			vacate(template_of((const CreatedbStmt *) stmt), true);
 			break;
 		case T_RenameStmt:
 			if (((const RenameStmt *) stmt)->renameType == OBJECT_DATABASE)
-				vacate(((const RenameStmt *) stmt)->subname, true);
+				vacate(((const RenameStmt *) stmt)->subname, false);
 			break;
 		case T_AlterDatabaseStmt:
 			if (option_of(((const AlterDatabaseStmt *) stmt)->options, "tablespace") != NULL)
-				vacate(((const AlterDatabaseStmt *) stmt)->dbname, true);
+				vacate(((const AlterDatabaseStmt *) stmt)->dbname, false);
 			break;
 		default:
 			break;

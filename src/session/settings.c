@@ -388,7 +388,26 @@ boot_value(struct config_generic *option)
 	return "";
 }
 
-/* Names of the settings that have values and are not in vary_by. */
+/*
+ * Whether a setting is hidden from registered loaders: those of administrators
+ * are not, since audits and the like hang on them; neither is what is fixed for
+ * the life of a session.
+ */
+bool
+cpg_setting_is_hideable(const char *name)
+{
+	int			count;
+	struct config_generic **options = CPG_OPTIONS(&count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (pg_strcasecmp(options[i]->name, name) == 0)
+			return options[i]->context == PGC_USERSET;
+	}
+	return true;
+}
+
+/* Names of the settings to hide: that have values and are not in vary_by. */
 static List *
 list_hidden(const CpgVary *vary)
 {
@@ -397,7 +416,8 @@ list_hidden(const CpgVary *vary)
 
 	foreach(lc, names)
 	{
-		if (cpg_setting_in(lfirst(lc), vary->names, vary->count))
+		if (cpg_setting_in(lfirst(lc), vary->names, vary->count) ||
+			!cpg_setting_is_hideable(lfirst(lc)))
 			names = foreach_delete_current(names, lc);
 	}
 	return names;
@@ -421,6 +441,26 @@ find_setting(const char *name)
 }
 
 /*
+ * Take all application-defined settings away that a list does not name, until
+ * the nest level ends: in a worker they come from ALTER ROLE and ALTER DATABASE.
+ */
+void
+cpg_settings_clear(char *const *names, int count)
+{
+	ListCell   *lc;
+
+	foreach(lc, list_set())
+	{
+		struct config_generic *option = find_setting(lfirst(lc));
+
+		if (option != NULL && option->source != PGC_S_FILE &&
+			!cpg_setting_in(lfirst(lc), names, count) &&
+			(option->context == PGC_USERSET || option->context == PGC_SUSET))
+			set_local(lfirst(lc), boot_value(option));
+	}
+}
+
+/*
  * Give the listed settings their pinned values and take those that are not in
  * vary_by away, until the caller's nest level of settings ends.
  */
@@ -438,8 +478,7 @@ cpg_settings_hide(const CpgVary *vary)
 	{
 		struct config_generic *option = find_setting(lfirst(lc));
 
-		/* what is fixed for the life of a session cannot be hidden */
-		if (option != NULL && (option->context == PGC_USERSET || option->context == PGC_SUSET))
+		if (option != NULL)
 			set_local(lfirst(lc), boot_value(option));
 	}
 }

@@ -34,6 +34,8 @@ extern void cpg_settings_each(const CpgVary *vary, void (*call) (const char *nam
 extern bool cpg_setting_may_differ(const char *name);
 extern void cpg_settings_hide(const CpgVary *vary);
 extern char *cpg_settings_hidden(const CpgVary *vary);
+extern bool cpg_setting_is_hideable(const char *name);
+extern void cpg_settings_clear(char *const *names, int count);
 extern bool cpg_setting_is_listed(const char *name);
 extern bool cpg_setting_in(const char *name, char *const *names, int count);
 

@@ -286,6 +286,9 @@ put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 			*again |= cpg_evict_one_locked(store, part, now);
 		return CPG_PUT_NO_ROOM;
 	}
+	/* its key may have been made stale while the value was on its way */
+	if (cpg_guard_key_stale(store->guard, key->hash, item->stamp))
+		cpg_entry(store, part, ref)->stale = 1;
 	present = cpg_index_find_locked(store, part, &exact);
 	if (present != 0)
 		substitute_entry(store, part, key, present, ref);

@@ -65,6 +65,9 @@ start(int place)
 	strlcpy(worker.bgw_type, "cachepg refresher", sizeof(worker.bgw_type));
 	worker.bgw_main_arg = Int32GetDatum(place);
 	worker.bgw_notify_pid = MyProcPid;
+	if (handles[place] != NULL)
+		pfree(handles[place]);
+	handles[place] = NULL;
 	return RegisterDynamicBackgroundWorker(&worker, &handles[place]);
 }
 
@@ -115,6 +118,10 @@ help(Oid database)
 	if (!started)
 		cpg_crew_release(place);
 	report(started);
+	cpg_crew_blocked(!started);
+	/* sessions load what was queued */
+	if (!started)
+		cpg_queue_forget(database);
 	return started;
 }
 

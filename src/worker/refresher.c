@@ -5,8 +5,9 @@
  *
  * It is connected without a role, since roles that may not log in load too, and
  * runs each request in a transaction of its own, read-only, as the role that
- * asked, in a restricted operation and with the settings that it had.  After
- * ten seconds without work it leaves, and at once when its database is dropped,
+ * asked, in a restricted operation, with the login and the settings that it had.
+ * It serves one login and role; others get a process of their own.  After ten
+ * seconds without work it leaves, and at once when its database is dropped,
  * renamed, moved or copied.
  *
  * Errors end the request.  They are logged at debug level: a loader that fails
@@ -17,7 +18,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_authid.h"
+#include "clock.h"
 #include "compat.h"
 #include "fetch/fetch.h"
 #include "guc.h"
@@ -26,14 +27,13 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "refresh/refresh.h"
-#include "stats/stats.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "worker/worker.h"
@@ -50,19 +50,50 @@ leave(int code, Datum arg)
 	my_place = -1;
 }
 
-/* Become the role that asked. */
 static void
-become(Oid role)
+set_local(const char *name, const char *value)
 {
-	Oid			user;
-	int			security;
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
 
-	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+static char *
+role_name(Oid role)
+{
+	char	   *name = GetUserNameFromId(role, true);
+
+	if (name == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("the role that asked for a refresh does not exist any more")));
-	GetUserIdAndSecContext(&user, &security);
-	SetUserIdAndSecContext(role, security | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+	return name;
+}
+
+/*
+ * Become the session that asked: who logged in, the role that was set, then the
+ * one that called, with the settings, which it must be able to set.
+ */
+static void
+become(const CpgRefreshRequest *request)
+{
+	(void) role_name(request->role);
+	set_local("session_authorization", role_name(request->login));
+	set_local("role", request->set_role);
+	SetUserIdAndSecContext(request->role, SECURITY_LOCAL_USERID_CHANGE);
+	cpg_settings_apply(request->settings, request->settings_len);
+	SetUserIdAndSecContext(request->role, SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+}
+
+static void
+begin_transaction(void)
+{
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactReadOnly = true;
+	/* whatever the server's defaults are: else nothing could be kept */
+	XactIsoLevel = XACT_READ_COMMITTED;
+	XactDeferrable = false;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, "refresh of a cached value");
 }
 
 /* Run a request in a transaction; whether it failed. */
@@ -76,21 +107,16 @@ run(const CpgRequest *queued)
 	int			security;
 	int			nest_level;
 
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	XactReadOnly = true;
-	PushActiveSnapshot(GetTransactionSnapshot());
-	pgstat_report_activity(STATE_RUNNING, "refresh of a cached value");
+	begin_transaction();
 	GetUserIdAndSecContext(&user, &security);
 	nest_level = NewGUCNestLevel();
 	cpg_request_read(queued->data, queued->len, &request);
-	cpg_settings_apply(request.settings, request.settings_len);
-	become(request.role);
+	become(&request);
 
 	result = cpg_refresh_perform(queued->tag, &request, &error);
 
-	SetUserIdAndSecContext(user, security);
 	AtEOXact_GUC(false, nest_level);
+	SetUserIdAndSecContext(user, security);
 	if (error != NULL)
 		ereport(DEBUG1,
 				(errcode(error->sqlerrcode),
@@ -137,18 +163,32 @@ run_safely(const CpgRequest *queued)
 	return failed;
 }
 
-static void
+/*
+ * Do what there is to do; false when the worker is to make room for another
+ * one: for a database without workers, or for other roles, since a loader can
+ * leave things behind in a process, such as connections.
+ */
+static bool
 work(void)
 {
 	static CpgRequest request;
+	static Oid	login = InvalidOid;
+	static Oid	role = InvalidOid;
+	CpgTaken	taken;
 
-	while (cpg_queue_take(MyDatabaseId, &request))
+	while ((taken = cpg_queue_take(MyDatabaseId, login, role, cpg_clock_now(), &request)) == CPG_TAKEN)
 	{
+		login = request.login;
+		role = request.role;
 		cpg_crew_state(my_place, CPG_WORKER_LOADING);
 		cpg_crew_count(my_place, run_safely(&request));
+		LockReleaseAll(USER_LOCKMETHOD, true);
 		cpg_crew_state(my_place, CPG_WORKER_IDLE);
 		CHECK_FOR_INTERRUPTS();
+		if (cpg_crew_others_wait(MyDatabaseId))
+			return false;
 	}
+	return taken != CPG_TAKEN_OTHER_ROLE;
 }
 
 /* Sleep until there may be work; false when it is time to leave. */
@@ -187,10 +227,8 @@ cachepg_refresher_main(Datum arg)
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
 	wait_event = CPG_WAIT_EVENT_NEW("CachePgRefresher");
 	cpg_crew_state(place, CPG_WORKER_IDLE);
-	do
-	{
-		work();
-	} while (idle(wait_event));
+	while (work() && idle(wait_event))
+		;
 	/* what came in the meantime is for another one */
 	proc_exit(0);
 }
