@@ -126,6 +126,36 @@ define_dump_settings(void)
 							NULL);
 }
 
+static void
+define_worker_settings(void)
+{
+	DefineCustomIntVariable("cachepg.janitor_interval",
+							"Time between two rounds of the janitor worker.",
+							"It reclaims expired entries and keeps a little memory free.",
+							&cpg_janitor_interval,
+							CPG_JANITOR_INTERVAL_DEFAULT,
+							CPG_JANITOR_INTERVAL_MIN,
+							CPG_JANITOR_INTERVAL_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.refresh_workers",
+							"Background workers, for the whole server, that load values before they expire.",
+							"They count towards max_worker_processes.  0: the session that finds a value due loads it itself.",
+							&cpg_refresh_workers,
+							CPG_REFRESH_WORKERS_DEFAULT,
+							0,
+							CPG_REFRESH_WORKERS_MAX,
+							PGC_SIGHUP,
+							0,
+							NULL,
+							NULL,
+							NULL);
+}
+
 /* Define all settings; called once, by _PG_init. */
 void
 cpg_guc_define(void)
@@ -143,18 +173,7 @@ cpg_guc_define(void)
 							 NULL,
 							 NULL);
 
-	DefineCustomIntVariable("cachepg.janitor_interval",
-							"Time between two rounds of the janitor worker.",
-							"It reclaims expired entries and keeps a little memory free.",
-							&cpg_janitor_interval,
-							CPG_JANITOR_INTERVAL_DEFAULT,
-							CPG_JANITOR_INTERVAL_MIN,
-							CPG_JANITOR_INTERVAL_MAX,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
+	define_worker_settings();
 
 	DefineCustomIntVariable("cachepg.max_pending_bytes",
 							"Memory of a transaction for values to be cached at its commit.",
@@ -178,19 +197,6 @@ cpg_guc_define(void)
 							CPG_REFRESH_TIMEOUT_MAX,
 							PGC_SIGHUP,
 							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.refresh_workers",
-							"Background workers, for the whole server, that load values before they expire.",
-							"They count towards max_worker_processes.  0: the session that finds a value due loads it itself.",
-							&cpg_refresh_workers,
-							CPG_REFRESH_WORKERS_DEFAULT,
-							0,
-							CPG_REFRESH_WORKERS_MAX,
-							PGC_SIGHUP,
-							0,
 							NULL,
 							NULL,
 							NULL);
