@@ -49,6 +49,7 @@ _PG_init(void)
 	cpg_inval_install();
 	cpg_track_install();
 	cpg_worker_register();
+	cpg_dumper_register();
 	cpg_launcher_register();
 }
 

@@ -123,6 +123,13 @@
 #define CPG_LOCK_TRY(tag, mode)	LockAcquireExtended(tag, mode, true, true, false, NULL)
 #endif
 
+/* What another process is and does was asked by a back-end number up to 15. */
+#if PG_VERSION_NUM >= 160000
+#define CPG_BACKEND_STATUS(index)	pgstat_get_local_beentry_by_index(index)
+#else
+#define CPG_BACKEND_STATUS(index)	pgstat_fetch_stat_local_beentry(index)
+#endif
+
 /* 18 tells what a module is. */
 #ifdef PG_MODULE_MAGIC_EXT
 #define CPG_MODULE_MAGIC(n, v)	PG_MODULE_MAGIC_EXT(.name = (n), .version = (v))

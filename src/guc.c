@@ -12,6 +12,8 @@
 #include "store/store.h"
 #include "utils/guc.h"
 
+bool		cpg_dump = true;
+int			cpg_dump_interval = CPG_DUMP_INTERVAL_DEFAULT;
 bool		cpg_enabled = true;
 int			cpg_entry_size = CPG_ENTRY_SIZE_DEFAULT;
 int			cpg_eviction = CPG_EVICTION_S3FIFO;
@@ -96,21 +98,37 @@ define_memory_settings(void)
 							NULL);
 }
 
-/* Define all settings; called once, by _PG_init. */
-void
-cpg_guc_define(void)
+static void
+define_dump_settings(void)
 {
-	DefineCustomBoolVariable("cachepg.enabled",
-							 "Whether the cache is used.",
-							 "When off, reads miss, loads run and are not kept, and writes invalidate their keys.",
-							 &cpg_enabled,
+	DefineCustomBoolVariable("cachepg.dump",
+							 "Whether entries outlive a restart of the server.",
+							 "Those that no commit could make wrong are written at shutdown and loaded at start.",
+							 &cpg_dump,
 							 true,
-							 PGC_SUSET,
+							 PGC_SIGHUP,
 							 0,
 							 NULL,
 							 NULL,
 							 NULL);
 
+	DefineCustomIntVariable("cachepg.dump_interval",
+							"Time between two dumps of namespaces with warm_after_crash.",
+							"Zero writes none.",
+							&cpg_dump_interval,
+							CPG_DUMP_INTERVAL_DEFAULT,
+							0,
+							CPG_DUMP_INTERVAL_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+}
+
+static void
+define_worker_settings(void)
+{
 	DefineCustomIntVariable("cachepg.janitor_interval",
 							"Time between two rounds of the janitor worker.",
 							"It reclaims expired entries and keeps a little memory free.",
@@ -123,6 +141,39 @@ cpg_guc_define(void)
 							NULL,
 							NULL,
 							NULL);
+
+	DefineCustomIntVariable("cachepg.refresh_workers",
+							"Background workers, for the whole server, that load values before they expire.",
+							"They count towards max_worker_processes; one database uses all but one of them.  0: the session that finds a value due loads it itself.",
+							&cpg_refresh_workers,
+							CPG_REFRESH_WORKERS_DEFAULT,
+							0,
+							CPG_REFRESH_WORKERS_MAX,
+							PGC_SIGHUP,
+							0,
+							NULL,
+							NULL,
+							NULL);
+}
+
+/* Define all settings; called once, by _PG_init. */
+void
+cpg_guc_define(void)
+{
+	define_dump_settings();
+
+	DefineCustomBoolVariable("cachepg.enabled",
+							 "Whether the cache is used.",
+							 "When off, reads miss, loads run and are not kept, and writes invalidate their keys.",
+							 &cpg_enabled,
+							 true,
+							 PGC_SUSET,
+							 0,
+							 NULL,
+							 NULL,
+							 NULL);
+
+	define_worker_settings();
 
 	DefineCustomIntVariable("cachepg.max_pending_bytes",
 							"Memory of a transaction for values to be cached at its commit.",
@@ -146,19 +197,6 @@ cpg_guc_define(void)
 							CPG_REFRESH_TIMEOUT_MAX,
 							PGC_SIGHUP,
 							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.refresh_workers",
-							"Background workers, for the whole server, that load values before they expire.",
-							"They count towards max_worker_processes; one database uses all but one of them.  0: the session that finds a value due loads it itself.",
-							&cpg_refresh_workers,
-							CPG_REFRESH_WORKERS_DEFAULT,
-							0,
-							CPG_REFRESH_WORKERS_MAX,
-							PGC_SIGHUP,
-							0,
 							NULL,
 							NULL,
 							NULL);

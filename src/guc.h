@@ -11,6 +11,8 @@
 #define CPG_MEMORY_MIN				4	/* MB */
 #define CPG_MEMORY_DEFAULT			128
 #define CPG_MEMORY_MAX				(128 * 1024)
+#define CPG_DUMP_INTERVAL_DEFAULT	(5 * 60 * 1000) /* ms */
+#define CPG_DUMP_INTERVAL_MAX		(24 * 3600 * 1000)
 #define CPG_ENTRY_SIZE_MIN			64	/* bytes */
 #define CPG_ENTRY_SIZE_DEFAULT		200
 #define CPG_ENTRY_SIZE_MAX			(1024 * 1024)
@@ -29,6 +31,8 @@
 #define CPG_MAX_NAMESPACES_DEFAULT	256
 #define CPG_MAX_NAMESPACES_MAX		16384
 
+extern bool cpg_dump;
+extern int	cpg_dump_interval;
 extern bool cpg_enabled;
 extern int	cpg_entry_size;
 extern int	cpg_eviction;

@@ -29,6 +29,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "store/store.h"
+#include "warm/warm.h"
 
 CpgSharedFlights *cpg_flights = NULL;
 CpgSharedGuard *cpg_guard = NULL;
@@ -122,16 +123,32 @@ request(void)
 	RequestNamedLWLockTranche("CachePgPartition", 1);
 }
 
+/*
+ * The seed of hashes: that of the dump to be loaded, if there is one, else a
+ * random number.
+ */
+static uint64
+choose_seed(void)
+{
+	uint64		seed = cpg_warm_take();
+
+	while (seed == 0)
+	{
+		if (!pg_strong_random(&seed, sizeof(seed)))
+			seed = pg_prng_uint64(&pg_global_prng_state);
+	}
+	return seed;
+}
+
 static void
-initialize(const Layout *at)
+initialize(const Layout *at, uint64 seed)
 {
 	CpgStoreConfig config = at->config;
 	CpgGuardConfig guard_config = at->guard_config;
 
 	/* the tranche exists for its name; the locks themselves lie in the store */
 	config.tranche = GetNamedLWLockTranche("CachePgPartition")->lock.tranche;
-	if (!pg_strong_random(&config.seed, sizeof(config.seed)))
-		config.seed = pg_prng_uint64(&pg_global_prng_state);
+	config.seed = seed;
 	guard_config.seed = cpg_hash_mix(config.seed);
 
 	cpg_guard_init(cpg_guard, &guard_config);
@@ -148,12 +165,16 @@ static void
 startup(void)
 {
 	Layout		at = layout();
+	uint64		seed = 0;
 	char	   *base;
 	bool		found;
 
 	if (prev_startup_hook)
 		prev_startup_hook();
 
+	/* reads and renames files: not under the lock */
+	if (!IsUnderPostmaster)
+		seed = choose_seed();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	base = ShmemInitStruct("cachepg", (Size) cpg_memory * 1024 * 1024, &found);
 	cpg_guard = (CpgSharedGuard *) (base + at.guard);
@@ -165,7 +186,7 @@ startup(void)
 	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)
-		initialize(&at);
+		initialize(&at, seed);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -85,3 +85,26 @@ cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell)
 		kind++;
 	return (CpgCellKind) kind;
 }
+
+/*
+ * Whether something that depends on a cell can be in a dump (warm/warm.h):
+ * values that depend on tables, names or privileges never are.
+ */
+bool
+cpg_cell_in_dumps(const CpgSharedGuard *guard, CpgCell cell)
+{
+	switch (cpg_cell_kind(guard, cell))
+	{
+		case CPG_CELL_NAMESPACE:
+		case CPG_CELL_DATABASE:
+		case CPG_CELL_TAG:
+		case CPG_CELL_KEY:
+			return true;
+		case CPG_CELL_SCHEMA:
+		case CPG_CELL_ROLE:
+		case CPG_CELL_TABLE:
+		case CPG_CELL_KINDS:
+			break;
+	}
+	return false;
+}

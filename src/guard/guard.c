@@ -80,6 +80,7 @@ cpg_guard_init(CpgSharedGuard *guard, const CpgGuardConfig *config)
 	pg_atomic_init_u64(&guard->seq, 1);
 	pg_atomic_init_u64(&guard->soft_last, 0);
 	pg_atomic_init_u32(&guard->standby_fills, 0);
+	pg_atomic_init_u32(&guard->sealed, 0);
 	guard->config = *config;
 	guard->soft_first = guard->first[CPG_CELL_KINDS];
 	guard->database_offset = offsetof(CpgSharedGuard, cell) + ncells * sizeof(pg_atomic_uint64);
@@ -106,6 +107,14 @@ uint64
 cpg_guard_draw(CpgSharedGuard *guard)
 {
 	return pg_atomic_add_fetch_u64(&guard->seq, 1);
+}
+
+/* Let no invalidation through that is announced from now on; for ever. */
+void
+cpg_guard_seal(CpgSharedGuard *guard)
+{
+	pg_atomic_write_u32(&guard->sealed, 1);
+	pg_memory_barrier();
 }
 
 /* Announce an invalidation through a cell; returns what the cell was before. */

@@ -36,6 +36,14 @@
  *	                                 draws 8, lower: last = 8
  *	                                 a reader here sees 8 > 7: no hit
  *
+ * At a shutdown the clock is sealed, before what is valid is written to disk: a
+ * commit that comes later is refused, one whose fences were up already is seen
+ * by the writer as pending.  Each first announces itself and then looks:
+ *
+ *	 committer                       writer of the dump
+ *	 raise                           seal
+ *	 sealed? then fail               reads an entry: pending? then not this one
+ *
  * Soft cells (of namespaces and tags) work likewise without the pending half:
  * what is older than their number is stale, but may be served while it is
  * being renewed.
@@ -93,6 +101,7 @@ typedef struct CpgSharedGuard
 	/* changing rarely */
 	pg_atomic_uint64 soft_last; /* the largest number in a soft cell */
 	pg_atomic_uint32 standby_fills; /* entries were made in recovery */
+	pg_atomic_uint32 sealed;	/* no invalidation is let through any more */
 	char		pad_cells[PG_CACHE_LINE_SIZE];
 	pg_atomic_uint64 cell[FLEXIBLE_ARRAY_MEMBER];
 } CpgSharedGuard;
@@ -104,6 +113,7 @@ extern uint64 cpg_guard_stamp(CpgSharedGuard *guard);
 extern uint64 cpg_guard_draw(CpgSharedGuard *guard);
 extern uint64 cpg_guard_raise(CpgSharedGuard *guard, CpgCell cell);
 extern uint64 cpg_guard_lower(CpgSharedGuard *guard, CpgCell cell, uint64 number);
+extern void cpg_guard_seal(CpgSharedGuard *guard);
 extern void cpg_guard_bump(CpgSharedGuard *guard, CpgCell cell);
 extern void cpg_guard_soften(CpgSharedGuard *guard, CpgCell cell);
 extern void cpg_guard_soften_key(CpgSharedGuard *guard, uint64 hash);
@@ -116,6 +126,7 @@ extern CpgCell cpg_cell_table(const CpgSharedGuard *guard, Oid database, Oid rel
 extern CpgCell cpg_cell_tree(const CpgSharedGuard *guard, Oid database, Oid root);
 extern CpgCell cpg_cell_tag(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
 extern CpgCell cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
+extern bool cpg_cell_in_dumps(const CpgSharedGuard *guard, CpgCell cell);
 extern CpgCellKind cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell);
 
 /* The cell of a namespace is its number. */
@@ -162,6 +173,13 @@ static inline uint64
 cpg_guard_read(CpgSharedGuard *guard, CpgCell cell)
 {
 	return pg_atomic_read_u64(&guard->cell[cell]);
+}
+
+/* Whether it is too late to announce an invalidation: ask after the raise. */
+static inline bool
+cpg_guard_sealed(CpgSharedGuard *guard)
+{
+	return pg_atomic_read_u32(&guard->sealed) != 0;
 }
 
 /* Whether an invalidation through a cell is under way. */

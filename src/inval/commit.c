@@ -153,6 +153,14 @@ raise_fence(Fence *fence)
 		fence->before = cpg_guard_raise(cpg_guard, fence->cell);
 }
 
+/* With the fences up: fail if they come too late for a shutdown's dump. */
+static void
+refuse_if_sealed(void)
+{
+	for (int i = 0; i < nfences && unlikely(cpg_guard_sealed(cpg_guard)); i++)
+		cpg_inval_refuse_sealed(fences[i].cell);
+}
+
 /* Raise the first so many fences.  Nothing in here fails. */
 static void
 raise_fences(int count)
@@ -221,6 +229,7 @@ cpg_commit_fence_late(CpgPending *op)
 		fences[nfences].cell = cell_of(op);
 		if (cpg_twophase_add(cell_of(op)))
 			raise_fence(&fences[nfences++]);
+		refuse_if_sealed();
 		return;
 	}
 	if (fence_of == NULL)
@@ -238,6 +247,7 @@ cpg_commit_fence_late(CpgPending *op)
 		raise_fence(&fences[nfences++]);
 	}
 	op->fence = at->fence;
+	refuse_if_sealed();
 }
 
 /* Whether the cell of a lowered fence was somebody else's too since it went up. */
@@ -479,6 +489,7 @@ start_commit(void)
 
 		CPG_FAULT("precommit-assigned");
 		raise_fences(count);
+		refuse_if_sealed();
 	}
 	CPG_FAULT("precommit-fenced");
 }
@@ -504,6 +515,7 @@ start_prepare(void)
 	for (int i = 0; i < cpg_pending.count; i++)
 		harden(&cpg_pending.op[i]);
 	cpg_twophase_prepare();
+	refuse_if_sealed();
 	CPG_FAULT("preprepare-fenced");
 }
 

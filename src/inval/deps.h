@@ -98,6 +98,7 @@ extern void cpg_notes_write_load(StringInfo to, const CpgLoad *load);
 extern void cpg_notes_write_tag(StringInfo to, const char *tag, Size len);
 extern void cpg_notes_write_hidden(StringInfo to, const char *names);
 extern void cpg_notes_read(const char *data, Size len, CpgNotes *notes);
+extern int	cpg_notes_cells(const CpgNotes *notes, uint16 database, CpgCell *cells);
 extern const char *cpg_untracked_name(CpgUntracked what);
 
 #endif							/* CPG_INVAL_DEPS_H */

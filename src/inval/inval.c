@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "fault.h"
 #include "guc.h"
 #include "inval/inval_internal.h"
 #include "inval/twophase.h"
@@ -97,6 +98,20 @@ cpg_inval_refuse_in_recovery(void)
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("cannot change the cache during recovery"),
 				 errhint("Make the change on the primary; entries of namespaces with consistency \"ttl\" are cached here by cache_fetch.")));
+}
+
+/*
+ * Fail, as the guard is sealed, unless a dump of the cache can hold nothing
+ * that is invalidated through a cell.
+ */
+void
+cpg_inval_refuse_sealed(CpgCell cell)
+{
+	if (!cpg_cell_in_dumps(cpg_guard, cell) || CPG_SKIP("seal"))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_ADMIN_SHUTDOWN),
+			 errmsg("cannot change the cache while the server is shutting down")));
 }
 
 /*

@@ -90,6 +90,9 @@ extern bool cpg_overlay_hides(const CpgCell *cells, int ncells);
 extern bool cpg_overlay_outlived(int index);
 extern void cpg_overlay_value(const CpgPending *op, bool with_datum, CpgValue *value);
 
+/* inval.c */
+extern void cpg_inval_refuse_sealed(CpgCell cell);
+
 /* commit.c */
 extern void cpg_commit_watch(void);
 extern void cpg_commit_fence_late(CpgPending *op);

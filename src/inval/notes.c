@@ -13,6 +13,7 @@
 
 #include "inval/deps.h"
 #include "mb/pg_wchar.h"
+#include "shmem.h"
 
 static const struct
 {
@@ -123,4 +124,24 @@ cpg_notes_read(const char *data, Size len, CpgNotes *notes)
 			memcpy(&notes->untracked, data, sizeof(uint32));
 		data += sizeof(uint32);
 	}
+}
+
+/*
+ * The cells of the tags, and of their groups, that notes name, in the database
+ * with this number; returns how many of the CPG_CELLS_MAX places are filled.
+ */
+int
+cpg_notes_cells(const CpgNotes *notes, uint16 database, CpgCell *cells)
+{
+	int			count = 0;
+
+	for (int i = 0; i < Min(notes->ntags, CPG_TAGS_MAX); i++)
+	{
+		const char *tag = notes->tags[i];
+
+		cells[count++] = cpg_cell_tag(cpg_guard, database, tag, notes->tag_len[i]);
+		if (memchr(tag, ':', notes->tag_len[i]) != NULL)
+			cells[count++] = cpg_cell_tag_group(cpg_guard, database, tag, notes->tag_len[i]);
+	}
+	return count;
 }

@@ -197,6 +197,22 @@ cpg_namespace_list(CpgNamespace **first)
 	return nspaces;
 }
 
+/* What the server has to know of a namespace of this database. */
+static CpgRegistration
+registration(const CpgNamespace *ns)
+{
+	CpgRegistration is;
+
+	memset(&is, 0, sizeof(is));
+	is.database = MyDatabaseId;
+	is.identity = ns->identity;
+	is.max_entries = (uint64) ns->max_entries;
+	is.max_bytes = (uint64) ns->max_bytes;
+	is.warm_after_crash = ns->warm_after_crash;
+	strlcpy(is.name, ns->name, sizeof(is.name));
+	return is;
+}
+
 /*
  * Make ns->number valid.  False if the server has no number left: then nothing
  * of the namespace is cached.
@@ -204,11 +220,13 @@ cpg_namespace_list(CpgNamespace **first)
 bool
 cpg_namespace_attach(CpgNamespace *ns)
 {
+	CpgRegistration wanted;
+
 	if (likely(ns->number >= 0 &&
 			   cpg_registry->space[ns->number].generation == ns->generation))
 		return true;
-	ns->number = cpg_registry_attach(ns->name, ns->identity, cpg_namespace_bounded(ns),
-									 &ns->generation);
+	wanted = registration(ns);
+	ns->number = cpg_registry_attach(&wanted, &ns->generation);
 	if (ns->number < 0)
 		return false;
 	cpg_store_set_grace(cpg_store, (uint16) ns->number, cpg_namespace_grace(ns));
@@ -219,12 +237,10 @@ cpg_namespace_attach(CpgNamespace *ns)
 CpgNamespace *
 cpg_namespace_by_number(int number)
 {
-	CpgSharedNamespace copy;
+	CpgRegistration copy;
 	CpgNamespace *ns;
 
-	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
-	copy = cpg_registry->space[number];
-	LWLockRelease(&cpg_registry->lock.lock);
+	(void) cpg_registry_read(number, &copy);
 	if (copy.database != MyDatabaseId)
 		return NULL;
 	ns = cpg_namespace_find(copy.name);

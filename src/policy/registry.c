@@ -9,6 +9,10 @@
  * a number another meaning first bumps its cell, so that entries of the old
  * meaning are dead for everybody.
  *
+ * The first meaning of a number needs no bump, and must not have one: entries
+ * of before a restart are loaded with a stamp below all numbers that have been
+ * drawn since (warm/load.c).
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -43,38 +47,42 @@ databases(void)
 	return (volatile Oid *) ((char *) cpg_registry + cpg_registry->databases_offset);
 }
 
-/* The number of this database, given to it if it has none; -1 if all are in use. */
+/* The number of a database, given to it if it has none; -1 if all are in use. */
 static int
-database_locked(void)
+database_locked(Oid wanted)
 {
 	volatile Oid *database = databases();
 	int			free = -1;
 
 	for (int i = (int) cpg_registry->size - 1; i >= 0; i--)
 	{
-		if (database[i] == MyDatabaseId)
+		if (database[i] == wanted)
 			return i;
 		if (database[i] == InvalidOid)
 			free = i;
 	}
 	if (free >= 0)
-	{
-		/* what another database left behind must not seem valid */
-		cpg_guard_bump(cpg_guard, cpg_cell_database(cpg_guard, (uint16) free));
-		cpg_guard_bump(cpg_guard, cpg_cell_schema(cpg_guard, (uint16) free));
-		database[free] = MyDatabaseId;
-	}
+		database[free] = wanted;
 	return free;
 }
 
+/* Take a number back; what the database leaves behind must not seem valid to the next. */
+static void
+release_database_locked(uint16 number)
+{
+	cpg_guard_bump(cpg_guard, cpg_cell_database(cpg_guard, number));
+	cpg_guard_bump(cpg_guard, cpg_cell_schema(cpg_guard, number));
+	databases()[number] = InvalidOid;
+}
+
 static int
-find_locked(const char *name)
+find_locked(Oid database, const char *name)
 {
 	for (uint32 i = 0; i < cpg_registry->size; i++)
 	{
-		CpgSharedNamespace *space = &cpg_registry->space[i];
+		CpgRegistration *is = &cpg_registry->space[i].is;
 
-		if (space->database == MyDatabaseId && strcmp(space->name, name) == 0)
+		if (is->database == database && strcmp(is->name, name) == 0)
 			return (int) i;
 	}
 	return -1;
@@ -93,7 +101,7 @@ find_free_locked(void)
 	{
 		CpgStoreUse use;
 
-		if (cpg_registry->space[i].database != InvalidOid)
+		if (cpg_registry->space[i].is.database != InvalidOid)
 			continue;
 		cpg_store_use(cpg_store, (uint16) i, &use);
 		if (use.entries == 0)
@@ -103,41 +111,56 @@ find_free_locked(void)
 	return second_choice;
 }
 
-/* Give a number a meaning (InvalidOid: none); all its entries die. */
+/* Give a number a meaning (NULL: none); all its entries die. */
 static void
-assign_locked(int number, Oid database, const char *name, uint64 identity, bool bounded)
+assign_locked(int number, const CpgRegistration *meaning)
 {
 	CpgSharedNamespace *space = &cpg_registry->space[number];
 
-	space->generation++;
-	cpg_guard_bump(cpg_guard, (CpgCell) number);
-	space->database = database;
-	space->identity = identity;
-	space->bounded = bounded;
-	strlcpy(space->name, name, sizeof(space->name));
+	if (space->generation++ > 0)
+		cpg_guard_bump(cpg_guard, (CpgCell) number);
+	if (meaning != NULL)
+		space->is = *meaning;
+	else
+		memset(&space->is, 0, sizeof(space->is));
+}
+
+/* Whether entries of one meaning are entries of the other. */
+static bool
+is_same(const CpgRegistration *one, const CpgRegistration *other)
+{
+	return one->identity == other->identity &&
+		cpg_registration_bounded(one) == cpg_registration_bounded(other);
+}
+
+/* Give a free number to a namespace; -1 if there is none. */
+static int
+assign_free_locked(const CpgRegistration *wanted)
+{
+	int			number = find_free_locked();
+
+	if (number >= 0)
+		assign_locked(number, wanted);
+	return number;
 }
 
 static int
-attach_locked(const char *name, uint64 identity, bool bounded, uint32 *generation)
+attach_locked(const CpgRegistration *wanted, uint32 *generation)
 {
-	int			database = database_locked();
-	int			number = find_locked(name);
-	bool		same = false;
+	int			database = database_locked(wanted->database);
+	int			number = find_locked(wanted->database, wanted->name);
 
 	if (database < 0)
 		return -1;
-	if (number >= 0)
-		same = cpg_registry->space[number].identity == identity &&
-			cpg_registry->space[number].bounded == bounded;
+	if (number < 0)
+		number = assign_free_locked(wanted);
+	else if (!is_same(&cpg_registry->space[number].is, wanted))
+		assign_locked(number, wanted);
 	else
-		number = find_free_locked();
+		cpg_registry->space[number].is = *wanted;	/* limits may have changed */
 	if (number < 0)
 		return -1;
-	if (!same)
-	{
-		assign_locked(number, MyDatabaseId, name, identity, bounded);
-		*cpg_guard_database(cpg_guard, (uint16) number) = (uint16) database;
-	}
+	*cpg_guard_database(cpg_guard, (uint16) number) = (uint16) database;
 	*generation = cpg_registry->space[number].generation;
 	return number;
 }
@@ -163,7 +186,7 @@ reclaim_databases(void)
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
 		if (databases()[i] == database)
 		{
-			databases()[i] = InvalidOid;
+			release_database_locked((uint16) i);
 			freed = true;
 		}
 		LWLockRelease(&cpg_registry->lock.lock);
@@ -179,15 +202,15 @@ reclaim_namespaces(void)
 
 	for (uint32 i = 0; i < cpg_registry->size; i++)
 	{
-		Oid			database = cpg_registry->space[i].database;
+		Oid			database = cpg_registry->space[i].is.database;
 
 		/* looked up without our lock: a catalog access may do anything */
 		if (database == InvalidOid || database_exists(database))
 			continue;
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
-		if (cpg_registry->space[i].database == database)
+		if (cpg_registry->space[i].is.database == database)
 		{
-			assign_locked((int) i, InvalidOid, "", 0, false);
+			assign_locked((int) i, NULL);
 			freed = true;
 		}
 		LWLockRelease(&cpg_registry->lock.lock);
@@ -196,24 +219,58 @@ reclaim_namespaces(void)
 }
 
 /*
- * The number of a namespace of this database, -1 if all numbers are in use; it
- * holds while the generation at that number does not move.
+ * The number of a namespace, -1 if all numbers are in use; it holds while the
+ * generation at that number does not move.
  */
 int
-cpg_registry_attach(const char *name, uint64 identity, bool bounded, uint32 *generation)
+cpg_registry_attach(const CpgRegistration *wanted, uint32 *generation)
 {
 	int			number;
 
 	for (;;)
 	{
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
-		number = attach_locked(name, identity, bounded, generation);
+		number = attach_locked(wanted, generation);
 		LWLockRelease(&cpg_registry->lock.lock);
 		if (number >= 0)
 			return number;
 		if (!reclaim_namespaces() && !reclaim_databases())
 			return -1;
 	}
+}
+
+/*
+ * The number of a namespace of before a restart, given to it if it has none;
+ * -1 if no number is free, or if sessions know another namespace by that name.
+ * What they know of its limits stays.  Works without a connection to a database.
+ */
+int
+cpg_registry_restore(const CpgRegistration *wanted)
+{
+	uint32		generation;
+	int			number;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+	number = find_locked(wanted->database, wanted->name);
+	if (number < 0)
+		number = attach_locked(wanted, &generation);
+	else if (!is_same(&cpg_registry->space[number].is, wanted))
+		number = -1;
+	LWLockRelease(&cpg_registry->lock.lock);
+	return number;
+}
+
+/* Copy what a number means; returns the generation of that. */
+uint32
+cpg_registry_read(int number, CpgRegistration *is)
+{
+	uint32		generation;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	*is = cpg_registry->space[number].is;
+	generation = cpg_registry->space[number].generation;
+	LWLockRelease(&cpg_registry->lock.lock);
+	return generation;
 }
 
 /*
@@ -229,7 +286,7 @@ cpg_registry_database(void)
 	if (number >= 0)
 		return number;
 	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
-	number = database_locked();
+	number = database_locked(MyDatabaseId);
 	LWLockRelease(&cpg_registry->lock.lock);
 	return number;
 }
@@ -257,8 +314,8 @@ cpg_registry_release(const char *name)
 	int			number;
 
 	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
-	number = find_locked(name);
+	number = find_locked(MyDatabaseId, name);
 	if (number >= 0)
-		assign_locked(number, InvalidOid, "", 0, false);
+		assign_locked(number, NULL);
 	LWLockRelease(&cpg_registry->lock.lock);
 }

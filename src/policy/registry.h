@@ -20,14 +20,23 @@
 
 #define CPG_NAMESPACE_NAME_SIZE 64
 
+/* What the server knows of a namespace. */
+typedef struct CpgRegistration
+{
+	Oid			database;		/* InvalidOid: number is free */
+	bool		warm_after_crash;
+	uint64		identity;		/* of the catalog row, see policy/catalog.c */
+	uint64		max_entries;	/* limits, 0 for none */
+	uint64		max_bytes;
+	char		name[CPG_NAMESPACE_NAME_SIZE];
+} CpgRegistration;
+
 /* All fields are written under the registry's lock. */
 typedef struct CpgSharedNamespace
 {
-	Oid			database;		/* InvalidOid: number is free */
-	volatile uint32 generation; /* moves when the number gets another meaning */
-	bool		bounded;
-	uint64		identity;		/* of the catalog row, see policy/catalog.c */
-	char		name[CPG_NAMESPACE_NAME_SIZE];
+	CpgRegistration is;
+	volatile uint32 generation; /* moves when the number gets another meaning;
+								 * 0: it never had one */
 } CpgSharedNamespace;
 
 typedef struct CpgSharedRegistry
@@ -40,10 +49,17 @@ typedef struct CpgSharedRegistry
 
 extern Size cpg_registry_size(uint32 max_namespaces);
 extern void cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranche);
-extern int	cpg_registry_attach(const char *name, uint64 identity, bool bounded,
-								uint32 *generation);
+extern int	cpg_registry_attach(const CpgRegistration *wanted, uint32 *generation);
+extern int	cpg_registry_restore(const CpgRegistration *wanted);
+extern uint32 cpg_registry_read(int number, CpgRegistration *is);
 extern void cpg_registry_release(const char *name);
 extern int	cpg_registry_database(void);
 extern int	cpg_registry_find_database(Oid database);
+
+static inline bool
+cpg_registration_bounded(const CpgRegistration *is)
+{
+	return is->max_entries > 0 || is->max_bytes > 0;
+}
 
 #endif							/* CPG_POLICY_REGISTRY_H */

@@ -156,6 +156,13 @@ cpg_store_buckets(CpgSharedStore *store)
 	return cpg_partition(store, 0)->nbuckets * store->config.npartitions;
 }
 
+/* The secret with which keys are hashed. */
+uint64
+cpg_store_seed(const CpgSharedStore *store)
+{
+	return store->config.seed;
+}
+
 /* Keep entries of a namespace for so many milliseconds after they expired. */
 void
 cpg_store_set_grace(CpgSharedStore *store, uint16 ns, int64 grace)

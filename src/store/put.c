@@ -81,17 +81,6 @@ limit_ring(CpgSharedStore *store, CpgSharedPartition *part, CpgRef home)
 		cpg_remove_locked(store, part, last, CPG_REMOVE_EVICTED);
 }
 
-/* Whether some reader without a fingerprint could get either of two variants. */
-static inline bool
-same_readers(const CpgSharedEntry *one, const CpgSharedEntry *other)
-{
-	uint32		settings = cpg_fingerprint_settings(one->fingerprint);
-	uint32		others = cpg_fingerprint_settings(other->fingerprint);
-
-	return one->role == other->role &&
-		(settings == others || settings <= CPG_SETTINGS_ANY || others <= CPG_SETTINGS_ANY);
-}
-
 /*
  * Make an entry the variant that readers without a fingerprint get.  Creation
  * times do not tell: they are rounded for long lives (core/life.h), and equal
@@ -106,7 +95,7 @@ mark_latest(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref)
 	{
 		CpgSharedEntry *other = cpg_entry(store, part, at);
 
-		if (other->latest && same_readers(entry, other))
+		if (other->latest && cpg_entry_same_readers(entry, other))
 			other->latest = 0;
 	}
 	entry->latest = 1;
@@ -346,5 +335,122 @@ cpg_store_put(CpgSharedStore *store, const CpgKey *key, const CpgItem *item,
 		result = put_locked(store, part, key, item, mode, now, &again);
 		LWLockRelease(&part->lock.lock);
 	} while (again && --rounds > 0);
+	return result;
+}
+
+/* Whether nothing that an item depends on was invalidated since its stamp. */
+static bool
+is_current(CpgSharedStore *store, const CpgKey *key, const CpgItem *item)
+{
+	CpgSharedGuard *guard = store->guard;
+
+	if (!cpg_guard_valid(guard, cpg_cell_key(guard, key->hash), item->stamp) ||
+		!cpg_guard_valid(guard, cpg_cell_namespace(key->ns), item->stamp) ||
+		!cpg_guard_valid(guard, cpg_cell_database(guard, *cpg_guard_database(guard, key->ns)),
+						 item->stamp))
+		return false;
+	for (int i = 0; i < item->ncells; i++)
+	{
+		if (!cpg_guard_valid(guard, item->cells[i], item->stamp))
+			return false;
+	}
+	return true;
+}
+
+/* Whether an item fits in without anything else having to leave. */
+static bool
+has_room(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, const CpgItem *item)
+{
+	Size		block = cpg_arena_block_size(cpg_item_size(key, item));
+	CpgQueue   *queue = cpg_bounded_queue(store, key->ns);
+
+	if (key->bounded &&
+		((item->max_entries > 0 && queue->count >= item->max_entries) ||
+		 (item->max_bytes > 0 && queue->bytes + block > item->max_bytes)))
+		return false;
+	return part->entries < part->entries_max &&
+		part->arena.free_bytes >= part->headroom + block + CPG_ARENA_BLOCK_MIN;
+}
+
+/* Link an entry that comes back into the ring of a key that is there already. */
+static void
+rejoin_ring(CpgSharedStore *store, CpgSharedPartition *part, CpgRef home, CpgRef ref)
+{
+	CpgSharedEntry *first = cpg_entry(store, part, home);
+	CpgSharedEntry *entry = cpg_entry(store, part, ref);
+
+	entry->ring = first->ring != 0 ? first->ring : home;
+	first->ring = ref;
+	for (CpgRef at = entry->ring; at != ref; at = cpg_entry(store, part, at)->ring)
+	{
+		CpgSharedEntry *other = cpg_entry(store, part, at);
+
+		if (other->latest && cpg_entry_same_readers(entry, other))
+			entry->latest = 0;
+	}
+}
+
+static CpgPutResult
+restore_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
+			   const CpgItem *item, const CpgStanding *standing)
+{
+	CpgRef		home = cpg_index_home_locked(store, part, key);
+	CpgPlace	place = cpg_index_place(part, home == 0 ? key->hash :
+										cpg_variant_hash(key->hash, key->role, key->fingerprint));
+	CpgQueueId	queue = standing->main ? CPG_QUEUE_MAIN : CPG_QUEUE_SMALL;
+	CpgSharedEntry *entry;
+	CpgRef		ref;
+	uint32		slot;
+	Size		bytes;
+
+	if (!is_current(store, key, item))
+		return CPG_PUT_OUTDATED;
+	if (cpg_index_find_locked(store, part, key) != 0)
+		return CPG_PUT_REFUSED;
+	if (!has_room(store, part, key, item) ||
+		!cpg_index_place_slot_locked(store, part, &place, &slot) ||
+		(ref = cpg_entry_create_locked(store, part, key, item)) == 0)
+		return CPG_PUT_NO_ROOM;
+
+	entry = cpg_entry(store, part, ref);
+	entry->stale = standing->stale;
+	entry->latest = standing->latest;
+	if (home == 0)
+		entry->home = 1;
+	else
+		rejoin_ring(store, part, home, ref);
+	if (key->bounded)
+		queue = CPG_QUEUE_BOUNDED;
+	else if (part->eviction == CPG_EVICTION_LRU)
+		queue = CPG_QUEUE_MAIN;
+	bytes = cpg_entry_bytes_locked(store, part, ref);
+	cpg_index_set_locked(store, part, slot, ref, place.tag, standing->frequency);
+	cpg_queue_append_locked(store, part, ref, queue, bytes);
+	part->entries++;
+	cpg_use_add(cpg_partition_use(store, part, key->ns), entry, bytes);
+	return CPG_PUT_STORED;
+}
+
+/*
+ * Store an item of an earlier life of the server as the oldest of its queue, as
+ * frequently used as it was then.  It takes the place of nothing: refused if
+ * the key has this variant, valid or not, outdated if what it depends on was
+ * invalidated since the stamp, and not stored if something would have to leave
+ * for it.  The key must be exact.
+ */
+CpgPutResult
+cpg_store_restore(CpgSharedStore *store, const CpgKey *key, const CpgItem *item,
+				  const CpgStanding *standing)
+{
+	CpgSharedPartition *part = cpg_partition_of(store, key);
+	CpgPutResult result;
+
+	Assert(!key->any_fingerprint);
+
+	if (!cpg_store_fits(store, key, item))
+		return CPG_PUT_TOO_LARGE;
+	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
+	result = restore_locked(store, part, key, item, standing);
+	LWLockRelease(&part->lock.lock);
 	return result;
 }

@@ -57,21 +57,50 @@ unlink_entry(CpgSharedStore *store, CpgSharedPartition *part, CpgQueue *queue, C
 		queue->tail = entry->prev;
 }
 
-/* Put an entry of so many bytes at the head of a queue. */
-void
-cpg_queue_push_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
-					  CpgQueueId id, Size bytes)
+static void
+link_tail(CpgSharedStore *store, CpgSharedPartition *part, CpgQueue *queue, CpgRef ref)
+{
+	CpgSharedEntry *entry = cpg_entry(store, part, ref);
+
+	entry->next = 0;
+	entry->prev = queue->tail;
+	if (queue->tail != 0)
+		cpg_entry(store, part, queue->tail)->next = ref;
+	else
+		queue->head = ref;
+	queue->tail = ref;
+}
+
+/* Let an entry of so many bytes belong to a queue. */
+static CpgQueue *
+enter(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, CpgQueueId id, Size bytes)
 {
 	CpgSharedEntry *entry = cpg_entry(store, part, ref);
 	CpgQueue   *queue;
 
 	entry->queue = id;
 	queue = cpg_queue_of(store, part, entry);
-	link_head(store, part, queue, ref);
 	queue->count++;
 	queue->bytes += bytes;
 	if (id == CPG_QUEUE_BOUNDED)
 		part->bounded_bytes += bytes;
+	return queue;
+}
+
+/* Put an entry of so many bytes at the head of a queue. */
+void
+cpg_queue_push_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
+					  CpgQueueId id, Size bytes)
+{
+	link_head(store, part, enter(store, part, ref, id, bytes), ref);
+}
+
+/* Put an entry of so many bytes at the end of a queue, as its oldest. */
+void
+cpg_queue_append_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
+						CpgQueueId id, Size bytes)
+{
+	link_tail(store, part, enter(store, part, ref, id, bytes), ref);
 }
 
 /* Take an entry of so many bytes out of its queue. */

@@ -227,6 +227,28 @@ typedef struct CpgCursor
 
 #define CPG_LIST_BATCH 64
 
+/* A reference to an entry that may be gone by the time it is used. */
+typedef uint32 CpgListedRef;
+
+/* How an entry is kept, beside what it is: for one that comes back. */
+typedef struct CpgStanding
+{
+	uint8		frequency;
+	bool		stale;
+	bool		latest;			/* what readers without a fingerprint get */
+	bool		main;			/* it has proved its use to the eviction */
+} CpgStanding;
+
+/* An entry with its value, to be kept outside. */
+typedef struct CpgExported
+{
+	CpgListed	is;				/* with cells and notes as asked for in its
+								 * value */
+	CpgStanding standing;
+	char	   *buffer;			/* the value; palloc'd by the caller, grows */
+	Size		buffer_size;
+} CpgExported;
+
 typedef struct CpgProblem
 {
 	int			partition;
@@ -242,6 +264,7 @@ extern void cpg_store_init(CpgSharedStore *store, const CpgStoreConfig *config,
 						   CpgSharedGuard *guard);
 extern Size cpg_store_value_max(const CpgSharedStore *store);
 extern uint32 cpg_store_buckets(CpgSharedStore *store);
+extern uint64 cpg_store_seed(const CpgSharedStore *store);
 
 /* index.c */
 extern void cpg_key_init(CpgKey *key, const CpgSharedStore *store, uint16 ns,
@@ -258,6 +281,8 @@ extern CpgResult cpg_store_peek(CpgSharedStore *store, const CpgKey *key, int64 
 extern bool cpg_store_fits(const CpgSharedStore *store, const CpgKey *key, const CpgItem *item);
 extern CpgPutResult cpg_store_put(CpgSharedStore *store, const CpgKey *key,
 								  const CpgItem *item, CpgPutMode mode, int64 now);
+extern CpgPutResult cpg_store_restore(CpgSharedStore *store, const CpgKey *key,
+									  const CpgItem *item, const CpgStanding *standing);
 
 /* modify.c */
 typedef enum CpgAddResult
@@ -289,6 +314,13 @@ extern uint32 cpg_store_make_headroom(CpgSharedStore *store, int partition, uint
 /* list.c */
 extern int	cpg_store_list(CpgSharedStore *store, CpgCursor *cursor, int64 now,
 						   CpgListed *batch);
+extern uint32 cpg_store_count(CpgSharedStore *store, int partition);
+extern uint32 cpg_store_refs(CpgSharedStore *store, int partition, const bool *spaces,
+							 CpgListedRef *refs, uint32 room);
+extern uint32 cpg_store_refs_ordered(CpgSharedStore *store, int partition, CpgListedRef *refs,
+									 uint32 room);
+extern bool cpg_store_export(CpgSharedStore *store, int partition, CpgListedRef ref, int64 now,
+							 CpgExported *exported);
 extern void cpg_store_use(CpgSharedStore *store, uint16 ns, CpgStoreUse *use);
 extern void cpg_store_space(CpgSharedStore *store, CpgStoreSpace *space);
 

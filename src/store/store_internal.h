@@ -249,6 +249,17 @@ cpg_entry_stamp(const CpgSharedEntry *entry)
 	return entry->stamp_ns >> 16;
 }
 
+/* Whether some reader without a fingerprint could get either of two variants. */
+static inline bool
+cpg_entry_same_readers(const CpgSharedEntry *one, const CpgSharedEntry *other)
+{
+	uint32		settings = cpg_fingerprint_settings(one->fingerprint);
+	uint32		others = cpg_fingerprint_settings(other->fingerprint);
+
+	return one->role == other->role &&
+		(settings == others || settings <= CPG_SETTINGS_ANY || others <= CPG_SETTINGS_ANY);
+}
+
 #define CPG_ENTRY_PART_BYTES 8	/* each of the parts named by flags */
 
 /* Bytes before the key. */
@@ -345,6 +356,8 @@ extern CpgQueue *cpg_queue_of(CpgSharedStore *store, CpgSharedPartition *part,
 							  const CpgSharedEntry *entry);
 extern void cpg_queue_push_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
 								  CpgQueueId id, Size bytes);
+extern void cpg_queue_append_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
+									CpgQueueId id, Size bytes);
 extern void cpg_queue_remove_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref,
 									Size bytes);
 extern void cpg_queue_to_head_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref);

@@ -14,4 +14,8 @@ extern PGDLLEXPORT void cachepg_janitor_main(Datum arg);
 extern PGDLLEXPORT void cachepg_launcher_main(Datum arg);
 extern PGDLLEXPORT void cachepg_refresher_main(Datum arg);
 
+/* dumper.c */
+extern void cpg_dumper_register(void);
+extern PGDLLEXPORT void cachepg_dumper_main(Datum arg);
+
 #endif							/* CPG_WORKER_WORKER_H */

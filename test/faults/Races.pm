@@ -35,14 +35,15 @@ sub race_cluster
 	return $node;
 }
 
-# session(NODE): a session that runs one text after the other.
+# session(NODE [, MORE]): a session that runs one text after the other; MORE is
+# what its connection string has beside the database.
 sub session
 {
-	my ($node) = @_;
+	my ($node, $more) = @_;
 	my %s = (node => $node, in => '', out => '', err => '', count => 0);
 
 	$s{run} = IPC::Run::start([ $node->installed_command('psql'), '-XAtq', '-v', 'VERBOSITY=terse',
-			'-d', $node->connstr('postgres') ],
+			'-d', $node->connstr('postgres') . ($more ? " $more" : '') ],
 		'<', \$s{in}, '>', \$s{out}, '2>', \$s{err},
 		IPC::Run::timer($PostgreSQL::Test::Utils::timeout_default * 3));
 	my $s = \%s;

@@ -10,6 +10,8 @@ CREATE FUNCTION test_modes() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_random_sizes(eviction text, operations integer, seed bigint) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_model(eviction text, operations integer, seed bigint, fault text DEFAULT '') RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_damage() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_export() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_restore() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_interleaving(omitted text) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_xfetch_law(beta float8, expected_beta float8, expiries integer, seed bigint) RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_xfetch_edges() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
