@@ -358,8 +358,8 @@ choose(CpgCall *call, CpgFlight *flight)
 		return load_alone(call, flight);
 	if (call->reason == CPG_COUNT_FORBIDDEN)
 	{
-		Turn		turn = view.state == CPG_FLIGHT_LOADING ?
-		follow(call, flight, false, call->ns->wait_timeout) : TURN_GIVE_UP;
+		turn = view.state == CPG_FLIGHT_LOADING ?
+			follow(call, flight, false, call->ns->wait_timeout) : TURN_GIVE_UP;
 
 		return turn == TURN_GIVE_UP ? load_alone(call, flight) : turn;
 	}

@@ -71,7 +71,7 @@ raise_load_error(const CpgNamespace *ns, const CpgExcuse *excuse)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("loading a value of cache namespace \"%s\" took longer than load_timeout", ns->name),
-				 errdetail("It was cancelled after " INT64_FORMAT " ms.", ns->load_timeout)));
+				 errdetail("It was cancelled after %lld ms.", (long long) ns->load_timeout)));
 	ReThrowError(excuse->error);
 }
 
@@ -94,14 +94,14 @@ raise(const CpgNamespace *ns, const CpgExcuse *excuse)
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					 errmsg("another session did not load a value of cache namespace \"%s\" within wait_timeout", ns->name),
-					 errdetail("The wait ended after " INT64_FORMAT " ms.", ns->wait_timeout),
+					 errdetail("The wait ended after %lld ms.", (long long) ns->wait_timeout),
 					 errhint("The option on_wait_timeout can be set to load.")));
 			break;
 		case CPG_INSTEAD_OF_PERMIT:
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					 errmsg("too many loads of cache namespace \"%s\" are in progress", ns->name),
-					 errdetail("There were %d for " INT64_FORMAT " ms.", ns->max_loads, ns->wait_timeout),
+					 errdetail("There were %d for %lld ms.", ns->max_loads, (long long) ns->wait_timeout),
 					 errhint("The option max_loads of the namespace sets the limit.")));
 			break;
 	}

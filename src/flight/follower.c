@@ -102,7 +102,7 @@ cpg_follow_nap(CpgFollower *follower, int64 longest)
 	int64		nap = Min(NAP_FIRST << Min(follower->naps, 3), NAP_MAX);
 
 	/* not all of them at once */
-	nap += (int64) (nap / 4 * pg_prng_double(&pg_global_prng_state));
+	nap += (int64) ((double) nap / 4 * pg_prng_double(&pg_global_prng_state));
 	follower->naps++;
 	(void) ConditionVariableTimedSleep(&cpg_flight_stripe(follower->tag)->changed,
 									   (long) Min(Max(longest, 1), nap), wait_event());

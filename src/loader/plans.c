@@ -39,15 +39,15 @@
 typedef struct CpgPlan
 {
 	uint64		hash;
-	Oid			role;
 	char	   *query;
-	int			count;
 	Oid		   *given;			/* types of the arguments, 0 where inferred */
 	Oid		   *types;			/* the same, with those inferred */
 	SPIPlanPtr	plan;			/* NULL: there is none */
-	int			users;			/* loads of it in progress */
 	uint64		schema;			/* of the schema cell when it was prepared */
 	MemoryContext context;
+	Oid			role;
+	int			count;			/* of arguments */
+	int			users;			/* loads of it in progress */
 } CpgPlan;
 
 static CpgPlan plans[PLACES];
@@ -118,46 +118,25 @@ prepare(const char *query, const CpgArgs *args, Oid *types)
 	return made;
 }
 
-/* What the load around this has collected so far. */
-typedef struct Collected
+/* Whether a load has collected the same as an earlier copy of it. */
+static bool
+is_unchanged(const CpgLoad *load, const CpgLoad *before)
 {
-	int			ncells;
-	int			nrelations;
-	uint32		untracked;
-	bool		procedural;
-	CpgCounter	unpublishable;
-	int64		expiry;
-} Collected;
-
-static Collected
-collected(void)
-{
-	Collected	c;
-
-	memset(&c, 0, sizeof(c));
-	if (cpg_load == NULL)
-		return c;
-	c.ncells = cpg_load->ncells;
-	c.nrelations = cpg_load->nrelations;
-	c.untracked = cpg_load->untracked;
-	c.procedural = cpg_load->procedural;
-	c.unpublishable = cpg_load->unpublishable;
-	c.expiry = cpg_load->expiry;
-	return c;
+	return load->ncells == before->ncells && load->nrelations == before->nrelations &&
+		load->untracked == before->untracked && load->procedural == before->procedural &&
+		load->unpublishable == before->unpublishable && load->expiry == before->expiry;
 }
 
 /* Make the generic plan now; whether that read anything. */
 static bool
 reads_while_planned(SPIPlanPtr plan)
 {
-	Collected	before = collected();
-	Collected	after;
+	CpgLoad		before = *cpg_load;
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
 
 	if (cached != NULL)
 		ReleaseCachedPlan(cached, CurrentResourceOwner);
-	after = collected();
-	return memcmp(&before, &after, sizeof(before)) != 0;
+	return !is_unchanged(cpg_load, &before);
 }
 
 /*

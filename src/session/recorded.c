@@ -61,7 +61,7 @@ void
 cpg_settings_apply(const char *recorded, Size len)
 {
 	const char *end = recorded + len;
-	char	   *names[RECORDED_MAX];
+	char	   *names[RECORDED_MAX] = {NULL};
 	const char *values[RECORDED_MAX];
 	int			count = 0;
 
