@@ -7,3 +7,5 @@ CREATE FUNCTION loop_replay(path text, eviction text, entries integer, sizes tex
 CREATE FUNCTION loop_key(number integer) RETURNS text LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 -- declared as cache_get(text, text) is
 CREATE FUNCTION loop_value(key text, if_absent text) RETURNS text LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+CREATE FUNCTION loop_wait() RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION loop_release() RETURNS integer LANGUAGE c AS 'MODULE_PATHNAME';

@@ -73,7 +73,7 @@ request(void)
 {
 	if (prev_request)
 		prev_request();
-	RequestAddinShmemSpace(gates_size() + guard_size((Size) memory * 1024 * 1024) +
+	RequestAddinShmemSpace(MAXALIGN(loop_wait_size()) + gates_size() + guard_size((Size) memory * 1024 * 1024) +
 						   (Size) memory * 1024 * 1024);
 	RequestNamedLWLockTranche("CachePgLoop", 1);
 }
@@ -90,6 +90,8 @@ startup(void)
 	fill_config(&config, (Size) memory * 1024 * 1024, 200, CPG_EVICTION_S3FIFO,
 				GetNamedLWLockTranche("CachePgLoop")->lock.tranche);
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	base = ShmemInitStruct("cachepg_loop wait", loop_wait_size(), &found);
+	loop_wait_init(base, found);
 	base = ShmemInitStruct("cachepg_loop", gates_size() + guard_size(config.size) + config.size, &found);
 	loop_gates = (pg_atomic_uint64 *) base;
 	loop_guard = (CpgSharedGuard *) (base + gates_size());

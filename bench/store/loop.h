@@ -24,6 +24,8 @@ extern CpgSharedGuard *loop_guard;
 extern pg_atomic_uint64 *loop_gates;	/* for 1 to LOOP_TOGETHER_MAX
 										 * processes */
 
+extern Size loop_wait_size(void);
+extern void loop_wait_init(void *at, bool found);
 extern void loop_key_text(uint32 number, char *name);
 extern CpgSharedStore *loop_private_store(Size size, Size entry_size, CpgEviction eviction);
 extern Datum loop_timed(FunctionCallInfo fcinfo, LoopGetKeys get_keys, void *state);

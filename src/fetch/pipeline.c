@@ -31,8 +31,8 @@
 /* How long "there is nothing to wait for" holds (ms). */
 #define UNCACHEABLE_LIFE 1000
 
-/* Looks at a tag that nobody seems to load, yet its lock is not to be had. */
-#define NAPS_WITHOUT_LEADER 2
+/* How long nobody seems to load a tag, yet its lock is not to be had (ms). */
+#define IDLE_MAX 500
 
 typedef enum Turn
 {
@@ -260,13 +260,18 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode != 0 ? view.sqlerrcode :
 							  ERRCODE_LOCK_NOT_AVAILABLE, view.until);
 	if (view.state == CPG_FLIGHT_LOADING)
+	{
+		follower->idle_since = 0;
 		return TURN_NONE;
+	}
 	if (!may_lead)
 		return view.state == CPG_FLIGHT_QUEUED ? TURN_NONE : TURN_GIVE_UP;
 	if (cpg_call_lead(call, flight))
 		return TURN_LOAD;
-	/* the lock table is full, or the leader's slot was displaced */
-	if (follower->naps > NAPS_WITHOUT_LEADER)
+	/* one that has just become the leader, or the lock table is full */
+	if (follower->idle_since == 0)
+		follower->idle_since = cpg_clock_now();
+	else if (cpg_clock_now() - follower->idle_since > IDLE_MAX)
 		return load_alone(call, flight);
 	return TURN_NONE;
 }

@@ -128,8 +128,9 @@ lifetime(const CpgCall *call, const CpgNamespace *ns)
 		return ns->negative_ttl;
 	if (!ns->adaptive)
 		return ns->ttl;
+	/* most keys are not asked for again: they are to take memory briefly */
 	if (!call->has_old)
-		return Min(Max(ns->ttl, ns->min_ttl), ns->max_ttl);
+		return ns->min_ttl;
 	return cpg_adaptive_ttl(old->expiry - old->created, ns->min_ttl, ns->max_ttl,
 							call->changed, (uint32) cpg_frequency_hits(old->frequency));
 }

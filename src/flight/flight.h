@@ -71,6 +71,7 @@ typedef struct CpgFollower
 	uint32		joined;			/* number of the flight at the beginning */
 	uint16		failures;		/* that there had been */
 	bool		counted;		/* among the waiters of the slot */
+	int64		idle_since;		/* that nobody leads, yet the lock is taken */
 	int			naps;
 } CpgFollower;
 

@@ -124,13 +124,14 @@ cpg_namespace_bounded(const CpgNamespace *ns)
 }
 
 /*
- * How long expired values are kept: while they may be served or, to see whether
- * the next value differs, for one more lifetime.
+ * How long expired values are kept: while they may be served or, to see that a
+ * key is asked for again soon and whether its next value differs, for as long as
+ * the shortest life.
  */
 static inline int64
 cpg_namespace_grace(const CpgNamespace *ns)
 {
-	return ns->adaptive ? Max(ns->stale_for, ns->max_ttl) : ns->stale_for;
+	return ns->adaptive ? Max(ns->stale_for, ns->min_ttl) : ns->stale_for;
 }
 
 /* options.c: policy as it is written in SQL, one row for each option */
