@@ -24,12 +24,13 @@
 
 #define CLOSED_FOR	10000		/* ms; PostgreSQL waits 5 s for others to
 								 * leave */
+#define UNREACHABLE_FOR 60000	/* ms, after a worker could not connect */
 
-/* Whether requests find somebody who takes them. */
+/* Whether requests of this database find somebody who takes them. */
 bool
 cpg_crew_available(void)
 {
-	return cpg_refresh_workers > 0 && cpg_refresh->launcher != NULL;
+	return cpg_refresh_workers > 0 && cpg_refresh->launcher != NULL && !cpg_crew_closed(MyDatabaseId);
 }
 
 void
@@ -170,13 +171,37 @@ cpg_crew_count(int place, bool failed)
 	LWLockRelease(&cpg_refresh->lock.lock);
 }
 
-/* This worker ends; the launcher may have work for another one. */
+static void
+close_locked(Oid database, int milliseconds)
+{
+	CpgClosed  *oldest = &cpg_refresh->closed[0];
+
+	for (int i = 1; i < CPG_CLOSED_MAX; i++)
+	{
+		if (cpg_refresh->closed[i].until < oldest->until)
+			oldest = &cpg_refresh->closed[i];
+	}
+	oldest->database = database;
+	oldest->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), milliseconds);
+}
+
+/*
+ * This worker ends; the launcher may have work for another one.  One that never
+ * began to work could not connect to its database: to try again at once would
+ * be to fail again at once.
+ */
 void
 cpg_crew_leave(int place)
 {
+	CpgSharedWorker *worker = &cpg_refresh->worker[place];
+
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
-	if (cpg_refresh->worker[place].pid == MyProcPid)
-		memset(&cpg_refresh->worker[place], 0, sizeof(CpgSharedWorker));
+	if (worker->pid == MyProcPid)
+	{
+		if (worker->state == CPG_WORKER_STARTING)
+			close_locked(worker->database, UNREACHABLE_FOR);
+		memset(worker, 0, sizeof(CpgSharedWorker));
+	}
 	if (cpg_refresh->launcher != NULL && pg_atomic_read_u32(&cpg_refresh->waiting) > 0)
 		SetLatch(cpg_refresh->launcher);
 	LWLockRelease(&cpg_refresh->lock.lock);
@@ -228,27 +253,13 @@ cpg_crew_dismiss_idle(void)
 	LWLockRelease(&cpg_refresh->lock.lock);
 }
 
-static void
-close_locked(Oid database)
-{
-	CpgClosed  *oldest = &cpg_refresh->closed[0];
-
-	for (int i = 1; i < CPG_CLOSED_MAX; i++)
-	{
-		if (cpg_refresh->closed[i].until < oldest->until)
-			oldest = &cpg_refresh->closed[i];
-	}
-	oldest->database = database;
-	oldest->until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CLOSED_FOR);
-}
-
 /* Send the workers of a database away and start none there for a while. */
 void
 cpg_crew_vacate(Oid database)
 {
 	cpg_queue_forget(database);
 	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
-	close_locked(database);
+	close_locked(database, CLOSED_FOR);
 	for (int i = 0; i < CPG_CREW_MAX; i++)
 	{
 		CpgSharedWorker *worker = &cpg_refresh->worker[i];

@@ -36,7 +36,7 @@ typedef struct CpgSharedWorker
 	uint64		failed;
 } CpgSharedWorker;
 
-/* A database that is being dropped, renamed, moved or copied. */
+/* A database that is being dropped, renamed, moved or copied, or unreachable. */
 typedef struct CpgClosed
 {
 	Oid			database;
