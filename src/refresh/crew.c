@@ -24,7 +24,8 @@
 
 #define CLOSED_FOR	10000		/* ms; PostgreSQL waits 5 s for others to
 								 * leave */
-#define UNREACHABLE_FOR 60000	/* ms, after a worker could not connect */
+#define UNREACHABLE_FOR 60000	/* ms, after a worker could not be started or
+								 * connect */
 
 /* Whether requests of this database find somebody who takes them. */
 bool
@@ -250,6 +251,16 @@ cpg_crew_dismiss_idle(void)
 		SetLatch(worker->latch);
 		break;
 	}
+	LWLockRelease(&cpg_refresh->lock.lock);
+}
+
+/* Start no worker in a database for a while: none can be. */
+void
+cpg_crew_close(Oid database)
+{
+	cpg_queue_forget(database);
+	LWLockAcquire(&cpg_refresh->lock.lock, LW_EXCLUSIVE);
+	close_locked(database, UNREACHABLE_FOR);
 	LWLockRelease(&cpg_refresh->lock.lock);
 }
 

@@ -74,6 +74,7 @@ extern void cpg_crew_leave(int place);
 extern bool cpg_crew_must_leave(int place);
 extern int	cpg_crew_size(Oid database);
 extern void cpg_crew_dismiss_idle(void);
+extern void cpg_crew_close(Oid database);
 extern void cpg_crew_vacate(Oid database);
 extern bool cpg_crew_closed(Oid database);
 extern void cpg_crew_view(int place, CpgWorkerView *view);

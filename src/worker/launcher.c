@@ -113,7 +113,12 @@ help(Oid database)
 	}
 	started = start(place);
 	if (!started)
+	{
 		cpg_crew_release(place);
+		/* rather than let requests wait for nobody */
+		if (cpg_crew_size(database) == 0)
+			cpg_crew_close(database);
+	}
 	report(started);
 	return started;
 }
