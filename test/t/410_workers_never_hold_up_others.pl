@@ -191,4 +191,17 @@ check_store($node);
 cmp_ok(lines('cachepg refresher'), '<', 40, 'the log is not flooded');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP:|was terminated by signal (?!9)/, 'nothing died but what was killed');
 $node->stop;
+
+# No worker can be started: janitor, launcher and that of replication are all.
+$node = new_cluster('few', 'max_worker_processes' => 3);
+$node->safe_psql('postgres', $install);
+$node->safe_psql('postgres', q{SELECT cache_namespace_alter('w', load_timeout => '1 s')});
+$node->safe_psql('postgres', "$fetch SELECT cache_expire('w:k'); SELECT setval('tick', 9)");
+is(one_value($node, $fetch), 1, 'the old value');
+ok(wait_until($node, q{SELECT cache_fetch('w:k', 'SELECT load()') = '901'}), 'then a session loads itself');
+$node->safe_psql('postgres', "SELECT cache_expire('w:k'); SELECT setval('tick', 10)");
+is(one_value($node, $fetch), 1001, 'and so the next time');
+is(lines('cachepg could not start a background worker'), 1, 'one line in the log');
+check_store($node);
+$node->stop;
 done_testing();
