@@ -71,6 +71,13 @@ cpg_queue_put(uint64 tag, int popularity, const char *data, uint32 len)
 	return true;
 }
 
+/* Whether no more requests fit in. */
+bool
+cpg_queue_full(void)
+{
+	return pg_atomic_read_u32(&cpg_refresh->waiting) >= (uint32) cpg_refresh->size;
+}
+
 static bool
 comes_first(const CpgSharedRequest *one, const CpgSharedRequest *other)
 {

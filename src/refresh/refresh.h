@@ -55,6 +55,7 @@ typedef struct CpgWorkerView
 extern Size cpg_refresh_size(Size memory);
 extern void cpg_refresh_init(CpgSharedRefresh *refresh, Size memory, int tranche);
 extern bool cpg_queue_put(uint64 tag, int popularity, const char *data, uint32 len);
+extern bool cpg_queue_full(void);
 extern bool cpg_queue_take(Oid database, CpgRequest *request);
 extern int	cpg_queue_length(Oid database);
 extern Oid	cpg_queue_next_database(Oid after);
