@@ -75,6 +75,22 @@ my %args = (
 );
 refreshed_is_same($_, $args{$_}[0], $args{$_}[1]) for sort keys %args;
 
+# Types of values: that of a worker is the same, byte for byte.
+my $unchanged = 0;
+for my $value ('1', q{'text'::text}, 'NULL::int', '3.140::numeric', '1.5::float8', 'true', q{'2020-02-29'::date}, 'ARRAY[1, NULL]',
+	q{'{"a": [1, null]}'::jsonb}, q{'{"b":  1}'::json}, q{ROW(1, 'x')::pair}, q{'glad'::mood}, q{'\x0041'::bytea}, q{repeat('long', 5000)},
+	q{'x'::"char"}, '7::small', '1 AS a, 2 AS b', '1 WHERE false')
+{
+	my $fetch = "SELECT cache_fetch('w:value', \$q\$ SELECT $value \$q\$, ttl => '1 hour')";
+	my $first = run($s, $fetch);
+
+	is(run($s, q{SELECT cache_expire('w:value')}), 't', "$value: due");
+	is(run($s, $fetch), $first, "$value: the old one");
+	$unchanged++;
+	ok(wait_until($node, "SELECT refreshes_unchanged = $unchanged FROM cache_namespace_stats WHERE namespace = 'w'"), "$value: loaded, the same");
+	is(run($s, $fetch), $first, "$value: and served");
+}
+
 # Role and settings; the role cannot log in.
 my $session = q{SELECT current_user AS u, current_setting('TimeZone') AS z, current_setting('app.tenant', true) AS tenant,
 	current_setting('DateStyle') AS style, '2020-02-29 12:00+00'::timestamptz::text AS t, '2020-02-29'::date::text AS d,

@@ -195,6 +195,22 @@ for my $way ('cancel', 'terminate')
 	like(run($s, q{SELECT cache_fetch('p:j', 'SELECT load()')}), qr/ERROR:  58030/, 'the next call is the probe');
 	is(breaker_of('p', 'state'), 'open', 'it opens the breaker again');
 }
+
+# A probe that neither ends nor dies loses its permit.
+run($gate, q{SELECT cache_namespace_alter('p', load_timeout => '500 ms')});
+half_open();
+probe(0);
+@stopped = (pid_of($s));
+kill 'STOP', @stopped;
+run($gate, 'SELECT pg_advisory_unlock(4711)');
+fails_with($node, q{SELECT cache_fetch('p:j', 'SELECT load()')}, '08000', qr/breaker/, 'a probe that hangs');
+ok(wait_until($node, q{SELECT cache_fetch('p:j', 'SELECT load()') = '1'}), 'somebody else is let through in the end');
+is(breaker_of('p', 'state, calls'), 'closed|0', 'and closes the breaker');
+kill 'CONT', @stopped;
+@stopped = ();
+done($s);
+is(breaker_of('p', 'state, calls'), 'closed|0', 'the late report is not heard');
+
 run($gate, q{SELECT setval('mode', 2)});
 run($gate, q{SELECT cache_breaker_reset('p')});
 is(breaker_of('p', 'state, calls'), 'closed|0', 'reset');
