@@ -87,7 +87,8 @@ load_here(CpgCall *call, CpgFlight *flight)
 
 	if (cpg_call_look_again(call))
 		return true;
-	if (!cpg_call_load(call, flight, &outcome))
+	/* there is a value, for which no turn is worth waiting */
+	if (!cpg_call_load(call, flight, 0, &outcome))
 		return false;
 	if (outcome.loaded)
 	{
@@ -167,7 +168,7 @@ load_for(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 {
 	CpgFlightView view;
 
-	if (!cpg_call_load(call, flight, outcome))
+	if (!cpg_call_load(call, flight, call->ns->wait_timeout, outcome))
 		return CPG_REFRESHED_WASTED;
 	if (outcome->loaded && outcome->unkept == CPG_MAY_PUBLISH)
 		return result_of(call, outcome);

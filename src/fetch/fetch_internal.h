@@ -80,7 +80,7 @@ extern bool cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *
 extern void cpg_call_prepare(CpgCall *call);
 extern bool cpg_call_look_again(CpgCall *call);
 extern bool cpg_call_lead(CpgCall *call, CpgFlight *flight);
-extern bool cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome);
+extern bool cpg_call_load(CpgCall *call, CpgFlight *flight, int64 wait, CpgOutcome *outcome);
 extern void cpg_call_miss(CpgCall *call);
 
 /* early.c: before a value expires */

@@ -145,10 +145,11 @@ finish_failed(CpgCall *call, CpgFlight *flight, const CpgOutcome *outcome)
 
 /*
  * Load in a flight that has begun, keep the value if that is allowed, and wake
- * who follows.  False if the load may not begin, with the excuse.
+ * who follows.  False if the load may not begin, with the excuse; while there
+ * are max_loads, after so many milliseconds.
  */
 bool
-cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
+cpg_call_load(CpgCall *call, CpgFlight *flight, int64 wait, CpgOutcome *outcome)
 {
 	const CpgNamespace *ns = call->ns;
 	CpgExcuse  *excuse = &call->excuse;
@@ -157,7 +158,7 @@ cpg_call_load(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 	if (ns->number >= 0)
 	{
 		excuse->what = CPG_INSTEAD_OF_PERMIT;
-		if (!cpg_permit_take(flight, ns->number, ns->max_loads, ns->wait_timeout))
+		if (!cpg_permit_take(flight, ns->number, ns->max_loads, wait))
 			return false;
 		excuse->what = CPG_INSTEAD_OF_BREAKER;
 		if (!cpg_breaker_ask(flight, ns, cpg_clock_now(), &excuse->retry_at))
@@ -366,7 +367,7 @@ load_or_serve(CpgCall *call, CpgFlight *flight)
 {
 	CpgOutcome	outcome;
 
-	if (!cpg_call_load(call, flight, &outcome))
+	if (!cpg_call_load(call, flight, call->ns->wait_timeout, &outcome))
 	{
 		cpg_flight_end(flight);
 		cpg_serve_instead(call);
