@@ -238,7 +238,20 @@ open_gate();
 is(done($s), 801, 'the one that loads has the new one');
 is(loads() - $before, 1, 'one load');
 
-close_session($gate, $s);
+# ... but does not wait for its turn: it has a value.
+$node->safe_psql('postgres', q{SELECT cache_namespace_alter('f', max_loads => 1)});
+due('f:k');
+close_gate();
+go($s, fetch_of('f:other'));
+at_gate(0, 1);
+my $second = session($node);
+$began = time();
+is(run($second, fetch_of('f:k')), 801, 'the old value where max_loads are in progress');
+cmp_ok(time() - $began, '<', 5, 'at once');
+open_gate();
+done($s);
+
+close_session($gate, $s, $second);
 check_store($node);
 $node->stop;
 done_testing();

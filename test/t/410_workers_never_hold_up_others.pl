@@ -92,6 +92,8 @@ is(one_value($node, q{SELECT refreshes, failed, queued, since <= now() AND since
 	'1|0|0|t|t', 'what cache_workers shows');
 is(one_value($node, q{SELECT refreshes_queued, refreshes_unchanged FROM cache_namespace_stats WHERE namespace = 'w'}), '1|1', 'it loaded the value');
 
+$node->safe_psql('postgres', q{SET allow_in_place_tablespaces = true; CREATE TABLESPACE elsewhere LOCATION ''});
+
 # Databases, with a worker that is idle and with one that loads.
 for my $long (0, 1)
 {
@@ -109,7 +111,13 @@ for my $long (0, 1)
 	quickly('DROP DATABASE d');
 	make_database('d');
 	employ('d', $long);
-	quickly('DROP EXTENSION cachepg CASCADE', 'd');
+	quickly('ALTER DATABASE d SET TABLESPACE elsewhere');
+	make_database('f');
+	employ('f', $long);
+	quickly('DROP EXTENSION cachepg CASCADE', 'f');
+	$node->safe_psql('f', "DROP TABLE t; DROP SEQUENCE nap, tick; DROP FUNCTION load; CREATE EXTENSION cachepg; $install");
+	employ('f');
+	quickly('DROP DATABASE f');
 	quickly('DROP DATABASE d');
 }
 is(one_value($node, q{SELECT count(*) FROM cache_workers WHERE database IS NULL}), 0, 'nobody is left behind');
