@@ -74,6 +74,8 @@ sub quickly
 	my ($status, $out, $err) = $node->psql($database // 'postgres', $statement);
 
 	is($err, '', $statement);
+	# copying takes its time
+	return if $statement =~ /TEMPLATE|TABLESPACE/;
 	return cmp_ok(time() - $began, '<', 4, 'quickly');
 }
 
@@ -115,8 +117,11 @@ for my $long (0, 1)
 	make_database('f');
 	employ('f', $long);
 	quickly('DROP EXTENSION cachepg CASCADE', 'f');
-	$node->safe_psql('f', "DROP TABLE t; DROP SEQUENCE nap, tick; DROP FUNCTION load; CREATE EXTENSION cachepg; $install");
-	employ('f');
+	if (!$long)
+	{
+		$node->safe_psql('f', "DROP TABLE t; DROP SEQUENCE nap, tick; DROP FUNCTION load; CREATE EXTENSION cachepg; $install");
+		employ('f');
+	}
 	quickly('DROP DATABASE f');
 	quickly('DROP DATABASE d');
 }
