@@ -121,7 +121,7 @@ ends_after(0.3, "SELECT cache_fetch('fast:k', $sleep)", $too_long, 'a later one'
 run($s, 'RESET statement_timeout');
 
 # Loads inside of loads.
-ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fast:k', $sleep))}, $too_long, 'the inner load is too slow');
+ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fast:inner', $sleep))}, $too_long, 'the inner load is too slow');
 ends_after(0.3, qq{SELECT cache_fetch('fast:k', 'SELECT outer_of(\$1, \$2)', ROW('slow:k', $sleep))}, $too_long, 'the outer load is too slow');
 ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fb:k', $sleep))}, qr/^"outer instead"$/, 'the inner load has a fallback');
 is(run($s, q{SELECT state FROM cache_entry('slow:k')}), 'absent', 'what is made of that is not kept');
