@@ -32,9 +32,22 @@ INSERT INTO wanted VALUES
 	('cache_clear', 'namespace text DEFAULT NULL::text', 'void', 'u'),
 	('cache_watch', 'table_name regclass, key_template text DEFAULT NULL::text, tag_template text DEFAULT NULL::text', 'void', 'u'),
 	('cache_unwatch', 'table_name regclass, key_template text DEFAULT NULL::text, tag_template text DEFAULT NULL::text', 'bigint', 'u'),
-	('cache_fetch', 'key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], consistency text DEFAULT NULL::text', 'jsonb', 'u'),
-	('cache_fetch', 'key text, query text, args text[], ttl interval DEFAULT NULL::interval, tags text[] DEFAULT NULL::text[], consistency text DEFAULT NULL::text', 'jsonb', 'u'),
+	('cache_fetch', 'key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval, '
+		'soft_ttl interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, tags text[] DEFAULT NULL::text[], '
+		'consistency text DEFAULT NULL::text', 'jsonb', 'u'),
+	('cache_fetch', 'key text, query text, args text[], ttl interval DEFAULT NULL::interval, '
+		'soft_ttl interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, tags text[] DEFAULT NULL::text[], '
+		'consistency text DEFAULT NULL::text', 'jsonb', 'u'),
 	('cache_fetch', 'key text', 'jsonb', 'u'),
+	('cache_fetch_many', 'keys text[], OUT key text, OUT value jsonb', 'SETOF record', 'u'),
+	('cache_query', 'rowtype anyelement, key text, query text, args record DEFAULT NULL::record, ttl interval DEFAULT NULL::interval, '
+		'soft_ttl interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, tags text[] DEFAULT NULL::text[], '
+		'consistency text DEFAULT NULL::text', 'SETOF anyelement', 'u'),
+	('cache_query', 'rowtype anyelement, key text, query text, args text[], ttl interval DEFAULT NULL::interval, '
+		'soft_ttl interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, tags text[] DEFAULT NULL::text[], '
+		'consistency text DEFAULT NULL::text', 'SETOF anyelement', 'u'),
+	('cache_warm', 'query text', 'bigint', 'u'),
+	('cache_breaker_reset', 'namespace text', 'void', 'u'),
 	('cache_namespace_create', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
 		'max_bytes bigint DEFAULT NULL::bigint, consistency text DEFAULT NULL::text, adhoc text DEFAULT NULL::text, '
@@ -66,8 +79,8 @@ SELECT set_eq(
 SELECT set_eq(
 	$$SELECT concat(p.oid::regprocedure, ' ', proparallel, provolatile) FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
 	  WHERE proname NOT LIKE 'cache\_%'$$,
-	ARRAY['cachepg_catalog_changed() uv', 'cachepg_check() uv', 'cachepg_entries() rv', 'cachepg_misses_by_reason() rv', 'cachepg_namespaces() rv',
-		  'cachepg_stats() sv', 'cachepg_version() ss', 'cachepg_watch_row() uv'],
+	ARRAY['cachepg_breakers() rv', 'cachepg_catalog_changed() uv', 'cachepg_check() uv', 'cachepg_entries() rv', 'cachepg_misses_by_reason() rv',
+		  'cachepg_namespace_stats() rv', 'cachepg_namespaces() rv', 'cachepg_progress_warm() rv', 'cachepg_workers() rv', 'cachepg_stats() sv', 'cachepg_version() ss', 'cachepg_watch_row() uv'],
 	'the functions cachepg_* and their labels');
 SELECT is_empty(
 	$$SELECT p.oid::regprocedure FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
@@ -90,10 +103,13 @@ SELECT isnt(obj_description((SELECT oid FROM pg_extension WHERE extname = 'cache
 SELECT function_privs_are('public', 'cache_get', ARRAY['text'], 'public', ARRAY['EXECUTE'], 'PUBLIC may call cache_get');
 SELECT is(has_function_privilege('public', p.oid, 'EXECUTE'), false, 'PUBLIC may not call ' || p.oid::regprocedure)
 FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
-WHERE proname ~ '^cache_namespace_|^cachepg_(check|stats|catalog_changed)$';
+WHERE proname ~ '^cache_namespace_|^cache_breaker_reset$|^cachepg_(check|stats|workers|catalog_changed)$';
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_stats()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_stats', 'SELECT'), true,
 		  'pg_monitor may see cache_stats');
-SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_entries', 'cache_misses_by_reason', 'cache_watches'),
+SELECT is(has_function_privilege('pg_monitor', 'cachepg_workers()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_workers', 'SELECT'), true,
+		  'and cache_workers');
+SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_entries', 'cache_misses_by_reason', 'cache_watches',
+		  'cache_namespace_stats', 'cache_breakers', 'cache_progress_warm'),
 		  'SELECT of PUBLIC on ' || c.oid::regclass)
 FROM members JOIN pg_class c ON classid = 'pg_class'::regclass AND objid = c.oid AND relkind IN ('r', 'v');
 SELECT is(has_table_privilege('public', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER'), false, 'nothing else of PUBLIC on ' || c.oid::regclass)
@@ -116,6 +132,19 @@ SELECT is(pg_temp.columns_of('cache_stats'),
 	'expirations bigint, too_large bigint, dropped_sets bigint, unpublished bigint', 'columns of cache_stats');
 SELECT is(pg_temp.columns_of('cache_misses_by_reason'), 'namespace text, reason text, count bigint', 'columns of cache_misses_by_reason');
 SELECT is(pg_temp.columns_of('cache_watches'), 'table_name regclass, key_template text, tag_template text, creator regrole', 'columns of cache_watches');
+SELECT is(pg_temp.columns_of('cache_namespace_stats'),
+	'namespace text, hits bigint, stale_hits bigint, coalesced bigint, fallbacks bigint, loads bigint, loads_failed bigint, load_timeouts bigint, '
+	'wait_timeouts bigint, retries_throttled bigint, breaker_refused bigint, early_refreshes bigint, refreshes_queued bigint, '
+	'refreshes_changed bigint, refreshes_unchanged bigint, refreshes_wasted bigint, refreshes_failed bigint, load_time interval',
+	'columns of cache_namespace_stats');
+SELECT is(pg_temp.columns_of('cache_breakers'),
+	'namespace text, state text, calls integer, failure_ratio double precision, opened bigint, last_opened timestamp with time zone, refused bigint, '
+	'next_attempt timestamp with time zone', 'columns of cache_breakers');
+SELECT is(pg_temp.columns_of('cache_workers'),
+	'pid integer, database text, state text, since timestamp with time zone, refreshes bigint, failed bigint, queued bigint', 'columns of cache_workers');
+SELECT is(pg_temp.columns_of('cache_progress_warm'),
+	'pid integer, database text, started timestamp with time zone, keys_expected bigint, keys_done bigint, keys_loaded bigint, keys_failed bigint',
+	'columns of cache_progress_warm');
 SELECT is(count(*), 1::bigint, 'cache_stats has one row') FROM cache_stats;
 
 --
@@ -153,11 +182,15 @@ FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (nam
 SELECT is(installed_version, default_version, 'the newest version is installed') FROM pg_available_extensions WHERE name = 'cachepg';
 SELECT is(extension, library, 'library and SQL objects are of one version') FROM cachepg_version();
 SELECT is(array_agg(name ORDER BY name),
-	ARRAY['cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces',
-		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.snapshot_reads'], 'settings')
+	ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces',
+		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads'], 'settings')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
-SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.enabled', 'cachepg.janitor_interval', 'cachepg.max_pending_bytes', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
+SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.janitor_interval',
+		  'cachepg.max_pending_bytes', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
+SELECT is(array_agg(name ORDER BY name), ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.janitor_interval', 'cachepg.refresh_timeout', 'cachepg.refresh_workers'],
+		  'what concerns workers needs a reload')
+FROM pg_settings WHERE name LIKE 'cachepg.%' AND context = 'sighup';
 SELECT throws_ok('SET cachepg.unknown = 1', '42602', NULL, 'no setting can be made up');
 SELECT is((SELECT count(*) FROM pg_roles WHERE rolname ~ 'cache'), 0::bigint, 'no roles are created');
 
