@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "shmem.h"
 #include "policy/key.h"
+#include "refresh/refresh.h"
 #include "stats/stats.h"
 
 /* Loads inside of loads. */
@@ -325,8 +326,9 @@ follow_or_lead(CpgCall *call, CpgFlight *flight)
 
 /*
  * A value has expired that may still be served: let a worker load, wait for
- * that no longer than soft_timeout, and take the old one.  TURN_GIVE_UP if that
- * is not how this call goes.
+ * that no longer than soft_timeout, and take the old one; at once if workers
+ * have more to do than they get done, as when their source hangs.  TURN_GIVE_UP
+ * if that is not how this call goes.
  */
 static Turn
 wait_softly(CpgCall *call, CpgFlight *flight)
@@ -335,8 +337,12 @@ wait_softly(CpgCall *call, CpgFlight *flight)
 	Turn		turn;
 
 	if (ns->soft_timeout == 0 || !call->has_old || cpg_flight_nested() ||
-		call->old.expiry + ns->stale_for <= cpg_clock_read() || !cpg_refresh_queue(call))
+		call->old.expiry + ns->stale_for <= cpg_clock_read())
 		return TURN_GIVE_UP;
+	/* a load here could not be left after soft_timeout */
+	if (!cpg_refresh_queue(call))
+		return cpg_crew_available() && cpg_queue_full() && cpg_serve_stale(call) ?
+			TURN_VALUE : TURN_GIVE_UP;
 	turn = follow(call, flight, false, ns->soft_timeout);
 	if (turn == TURN_GIVE_UP && cpg_serve_stale(call))
 		return TURN_VALUE;

@@ -218,6 +218,12 @@ check_stale_on(Datum value)
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("invalid SQLSTATE \"%s\" in stale_on", states[i]),
 					 errhint("An SQLSTATE has five digits or upper case letters, as in P0001.")));
+		if (strcmp(states[i], "57014") == 0 || strcmp(states[i], "40001") == 0 ||
+			strcmp(states[i], "40P01") == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("SQLSTATE \"%s\" cannot be in stale_on", states[i]),
+					 errdetail("Cancellations, serialization failures and deadlocks are never hidden.")));
 	}
 }
 

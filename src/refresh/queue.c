@@ -98,6 +98,14 @@ cpg_queue_put(uint64 tag, Oid login, Oid role, int64 until, int popularity,
 	return true;
 }
 
+/* Whether this database has no more places. */
+bool
+cpg_queue_full(void)
+{
+	return pg_atomic_read_u32(&cpg_refresh->waiting) >= (uint32) cpg_refresh->size ||
+		cpg_queue_length(MyDatabaseId) >= cpg_refresh->size / DATABASE_SHARE;
+}
+
 static bool
 comes_first(const CpgSharedRequest *one, const CpgSharedRequest *other)
 {

@@ -65,6 +65,7 @@ typedef enum CpgTaken
 
 extern bool cpg_queue_put(uint64 tag, Oid login, Oid role, int64 until, int popularity,
 						  const char *data, uint32 len);
+extern bool cpg_queue_full(void);
 extern CpgTaken cpg_queue_take(Oid database, Oid login, Oid role, int64 now, CpgRequest *request);
 extern int	cpg_queue_length(Oid database);
 extern Oid	cpg_queue_next_database(Oid after);
