@@ -150,7 +150,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	control = connect_to(argv[1]);
-	conns = calloc((size_t) count, sizeof(*conns));
+	conns = calloc((size_t) count, sizeof(PGconn *));
 	for (int i = 0; i < count; i++)
 		conns[i] = connect_to(argv[1]);
 	run(control, argv[3]);

@@ -264,6 +264,7 @@ cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error)
 	call.fetch = &request->fetch;
 	call.has_old = false;
 	call.many = NULL;
+	call.for_session = true;
 	call.tag = tag;
 	call.changed = true;
 	cpg_call_find_key(&call, request->identity);

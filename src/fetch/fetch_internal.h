@@ -54,6 +54,8 @@ typedef struct CpgCall
 	Oid			function;		/* the registered loader, else InvalidOid */
 	CpgCounter	reason;			/* why nothing it loads is kept, or
 								 * CPG_MAY_PUBLISH */
+	bool		for_session;	/* a worker loads it, for the session that
+								 * asked */
 	bool		has_old;		/* there was a value, fresh or expired */
 	CpgValue	old;
 	/* the answer */

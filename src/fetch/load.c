@@ -61,13 +61,16 @@ query_of_many(const CpgCall *call, CpgArgs *args)
 
 /* On what of the session the result may depend. */
 static CpgReaders
-readers_of(const CpgContext *context)
+readers_of(const CpgCall *call)
 {
+	const CpgContext *context = &call->context;
 	CpgReaders	readers;
 
 	readers.registered = context->registered;
 	readers.shared = context->shared;
-	readers.login = !context->registered && !context->shared && !InSecurityRestrictedOperation();
+	/* a worker is restricted, but has the login of the session that asked */
+	readers.login = !context->registered && !context->shared &&
+		(call->for_session || !InSecurityRestrictedOperation());
 	readers.vary = context->vary;
 	return readers;
 }
@@ -95,7 +98,7 @@ run_loader(CpgCall *call)
 
 	CPG_FAULT("fetch-begun");
 	take_stamp(call);
-	readers = readers_of(&call->context);
+	readers = readers_of(call);
 	query = call->many == NULL ? query_of(call, &args) : query_of_many(call, &args);
 	if (call->context.registered)
 		cpg_registered_check(call->function, call->context.owner);

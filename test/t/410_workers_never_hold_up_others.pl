@@ -153,8 +153,7 @@ quickly('REVOKE SELECT ON t FROM loses');
 my $worker = worker_pid('postgres');
 $node->safe_psql('postgres', q{SELECT setval('nap', 0)});
 is(one_value($node, "SELECT pg_cancel_backend($worker)"), 't', 'the load before them is cancelled');
-ok(wait_until($node, q{SELECT refreshes >= 3 AND queued = 0 AND state = 'idle' FROM cache_workers}), 'all are done with');
-is(worker_pid('postgres'), $worker, 'by the same worker');
+ok(wait_until($node, q{SELECT NOT EXISTS (SELECT FROM cache_workers WHERE queued > 0 OR state <> 'idle')}), 'all are done with');
 is(one_value($node, q{SELECT refreshes_unchanged FROM cache_namespace_stats WHERE namespace = 'w'}), 1, 'but none was loaded');
 $node->safe_psql('postgres', 'DROP OWNED BY loses; DROP ROLE loses');
 
@@ -205,8 +204,8 @@ cmp_ok(lines('cachepg refresher'), '<', 40, 'the log is not flooded');
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP:|was terminated by signal (?!9)/, 'nothing died but what was killed');
 $node->stop;
 
-# No worker can be started: janitor, launcher and that of replication are all.
-$node = new_cluster('few', 'max_worker_processes' => 3);
+# No worker can be started: janitor, dumper, launcher and that of replication are all.
+$node = new_cluster('few', 'max_worker_processes' => 4);
 $node->safe_psql('postgres', $install);
 $node->safe_psql('postgres', q{SELECT cache_namespace_alter('w', load_timeout => '1 s')});
 $node->safe_psql('postgres', "$fetch SELECT cache_expire('w:k'); SELECT setval('tick', 9)");
