@@ -7,8 +7,9 @@
  * reads is collected (inval/deps.h) and becomes the cells of the entry.
  *
  * The subtransaction is there so that a failure can be answered by an older
- * value: what a failed loader wrote is rolled back.  Where there can be none,
- * in parallel mode, an error ends the statement.
+ * value: what a failed loader wrote is rolled back.  In parallel mode there can
+ * be none, and on a standby it would turn a conflict with recovery, which cancels
+ * a query, into the end of the session; there an error ends the statement.
  *
  *-------------------------------------------------------------------------
  */
@@ -16,6 +17,7 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "fault.h"
 #include "fetch/fetch_internal.h"
@@ -163,15 +165,19 @@ note_failure(const CpgCall *call, bool timed_out, CpgOutcome *outcome)
 static void
 run_unprotected(CpgCall *call)
 {
+	CpgDeadline deadline;
+
+	cpg_deadline_begin(&deadline, call->ns->load_timeout);
 	PG_TRY();
 	{
 		run_loader(call);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
-		cpg_deps_drop(&call->load);
+		cpg_deadline_end(&deadline);
+		if (cpg_load != NULL && cpg_load == &call->load)
+			cpg_deps_drop(&call->load);
 		cpg_track_loads_over();
-		PG_RE_THROW();
 	}
 	PG_END_TRY();
 }
@@ -191,7 +197,7 @@ cpg_load_run(CpgCall *call, CpgOutcome *outcome)
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->unkept = CPG_MAY_PUBLISH;
 	call->loaded.microseconds = 0;
-	if (IsInParallelMode())
+	if (IsInParallelMode() || RecoveryInProgress())
 	{
 		run_unprotected(call);
 		outcome->loaded = true;

@@ -27,6 +27,7 @@ my @calls = split /\n/, $node->safe_psql('postgres', q{
 				WHEN 'record' THEN 'ROW(1)'
 				WHEN 'text[]' THEN quote_literal('{k}') || '::text[]'
 				WHEN 'interval' THEN quote_literal('1 s') || '::interval'
+				WHEN 'jsonb' THEN quote_literal('1') || '::jsonb'
 				WHEN 'text' THEN quote_literal('k') || '::text'
 				ELSE '1::' || t::regtype END, ', ' ORDER BY n)
 		FROM unnest(p.proargtypes) WITH ORDINALITY a(t, n)))
