@@ -26,6 +26,13 @@
 #define CPG_MY_PROC_NUMBER	(MyProc ? MyProc->pgprocno : 0)
 #endif
 
+/* 18 has another word for functions that do not return. */
+#if PG_VERSION_NUM >= 180000
+#define CPG_NORETURN	pg_noreturn
+#else
+#define CPG_NORETURN	pg_attribute_noreturn()
+#endif
+
 /* Infinite intervals exist from 17 on. */
 #if PG_VERSION_NUM >= 170000
 #define CPG_INTERVAL_IS_INFINITE(interval)	INTERVAL_NOT_FINITE(interval)

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "clock.h"
+#include "compat.h"
 #include "fetch/fetch_internal.h"
 
 /* An expired value that may still be served; false if there is none. */
@@ -75,8 +76,7 @@ raise_load_error(const CpgNamespace *ns, const CpgExcuse *excuse)
 	ReThrowError(excuse->error);
 }
 
-pg_attribute_noreturn()
-static void
+CPG_NORETURN static void
 raise(const CpgNamespace *ns, const CpgExcuse *excuse)
 {
 	switch (excuse->what)

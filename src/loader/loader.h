@@ -8,6 +8,7 @@
 #ifndef CPG_LOADER_LOADER_H
 #define CPG_LOADER_LOADER_H
 
+#include "compat.h"
 #include "inval/deps.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
@@ -118,7 +119,7 @@ typedef struct CpgManyLoaded
 
 extern void cpg_loader_run(const char *query, CpgArgs *args, Oid rowtype, CpgLoaded *loaded);
 extern void cpg_loader_run_many(const char *query, CpgArgs *args, CpgManyLoaded *loaded);
-pg_attribute_noreturn() extern void cpg_loader_refuse(int spi_code);
+CPG_NORETURN extern void cpg_loader_refuse(int spi_code);
 
 /* plans.c */
 extern int	cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit);
