@@ -57,7 +57,10 @@ CREATE FUNCTION fails_many(keys text[]) RETURNS TABLE (key text, value int) LANG
 SELECT cache_namespace_create('fails', loader => 'fails_many', fallback => '"instead"', stale_on => '{22012}');
 SELECT * FROM cache_fetch_many(ARRAY['fails:a', 'fails:b']);
 SELECT cache_namespace_alter('fails', reset => ARRAY['stale_on']);
+-- versions of PostgreSQL word the context and the detail differently
+\set VERBOSITY terse
 SELECT * FROM cache_fetch_many(ARRAY['fails:c', 'fails:d']);
+\set VERBOSITY default
 SELECT locktype FROM pg_locks WHERE locktype = 'advisory';
 CREATE FUNCTION no_rows(keys text[]) RETURNS text LANGUAGE sql AS 'SELECT 1::text';
 SELECT cache_namespace_create('bad', loader => 'no_rows');
@@ -87,7 +90,9 @@ SELECT * FROM cache_query(NULL::item, 'q:all', 'SELECT * FROM item WHERE id < $1
 -- errors
 SELECT cache_query(0, 'q:bad', 'SELECT name FROM item');
 SELECT * FROM cache_query(NULL::item, 'q:bad', 'SELECT id, name FROM item');
+\set VERBOSITY terse
 SELECT * FROM cache_query(NULL::item, 'q:bad', 'SELECT name, id, extra FROM item');
+\set VERBOSITY default
 SELECT cache_query(ARRAY[1], 'q:bad', 'SELECT ARRAY[1]');
 SELECT cache_query(NULL, 'q:bad', 'SELECT 1');
 
