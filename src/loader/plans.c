@@ -189,10 +189,10 @@ remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 
 /* Whether a plan means for this session what it means for others. */
 static bool
-may_keep(const char *query)
+means_the_same(void)
 {
 	return !TransactionIdIsValid(GetTopTransactionIdIfAny()) && !cpg_track_hidden_names() &&
-		cpg_registry_database() >= 0 && !may_name_time(query);
+		cpg_registry_database() >= 0;
 }
 
 /*
@@ -205,10 +205,11 @@ cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit
 {
 	uint64		hash = hash_of(query, args);
 	CpgPlan    *plan = &plans[hash % PLACES];
+	bool		ready = is_of(plan, hash, query, args);
 	int			code;
 
 	/* one that a load around this one executes stays */
-	if (!may_keep(query) || (!is_of(plan, hash, query, args) && plan->users > 0))
+	if (!means_the_same() || (!ready && (plan->users > 0 || may_name_time(query))))
 	{
 		Oid		   *types = copy_types(args, CurrentMemoryContext);
 		SPIPlanPtr	made = prepare(query, args, types);
@@ -216,7 +217,7 @@ cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit
 		cpg_args_read_texts(query, args, types);
 		return SPI_execute_plan(made, args->values, nulls, false, limit);
 	}
-	if (!is_of(plan, hash, query, args))
+	if (!ready)
 		remember(plan, hash, query, args);
 	cpg_args_read_texts(query, args, plan->types);
 	plan->users++;
