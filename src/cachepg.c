@@ -51,6 +51,11 @@ _PG_init(void)
 	cpg_worker_register();
 	cpg_dumper_register();
 	cpg_launcher_register();
+	if (cpg_redis_servers[0] != '\0')
+	{
+		cpg_broadcaster_register();
+		cpg_subscriber_register();
+	}
 }
 
 void

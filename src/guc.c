@@ -12,18 +12,28 @@
 #include "store/store.h"
 #include "utils/guc.h"
 
+int			cpg_bus_heartbeat = CPG_BUS_HEARTBEAT_DEFAULT;
+int			cpg_bus_silence = CPG_BUS_SILENCE_DEFAULT;
+int			cpg_bus_stream_length = CPG_BUS_STREAM_LENGTH_DEFAULT;
+char	   *cpg_cluster = NULL;
 bool		cpg_dump = true;
 int			cpg_dump_interval = CPG_DUMP_INTERVAL_DEFAULT;
 bool		cpg_enabled = true;
 int			cpg_entry_size = CPG_ENTRY_SIZE_DEFAULT;
 int			cpg_eviction = CPG_EVICTION_S3FIFO;
 int			cpg_janitor_interval = CPG_JANITOR_INTERVAL_DEFAULT;
+char	   *cpg_l2_home = NULL;
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
 int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
+char	   *cpg_redis_servers = NULL;
 int			cpg_refresh_timeout = CPG_REFRESH_TIMEOUT_DEFAULT;
 int			cpg_refresh_workers = CPG_REFRESH_WORKERS_DEFAULT;
+char	   *cpg_server_name = NULL;
 bool		cpg_snapshot_reads = false;
+
+#define NAME_MAX_LEN 32
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 static const struct config_enum_entry eviction_options[] = {
 	{"s3fifo", CPG_EVICTION_S3FIFO, false},
@@ -41,6 +51,118 @@ cpg_eviction_name(int eviction)
 			return e->name;
 	}
 	return "?";
+}
+
+/* Names become parts of keys in Redis and fields of messages. */
+static bool
+check_name(char **newval, void **extra, GucSource source)
+{
+	Size		len = strlen(*newval);
+
+	if (len <= NAME_MAX_LEN && strspn(*newval, NAME_CHARACTERS) == len)
+		return true;
+	GUC_check_errdetail("Names consist of up to %d letters, digits, \"_\" and \"-\".", NAME_MAX_LEN);
+	return false;
+}
+
+static bool
+check_cluster(char **newval, void **extra, GucSource source)
+{
+	if (**newval != '\0')
+		return check_name(newval, extra, source);
+	GUC_check_errdetail("The name of a cluster cannot be empty.");
+	return false;
+}
+
+static void
+define_bus_settings(void)
+{
+	DefineCustomIntVariable("cachepg.bus_heartbeat",
+							"How often a server tells the others that it has nothing to tell.",
+							NULL,
+							&cpg_bus_heartbeat,
+							CPG_BUS_HEARTBEAT_DEFAULT,
+							CPG_BUS_HEARTBEAT_MIN,
+							CPG_BUS_HEARTBEAT_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.bus_silence",
+							"How long another server may be silent before its values are served no more.",
+							"The bound on the age of what another server has invalidated.",
+							&cpg_bus_silence,
+							CPG_BUS_SILENCE_DEFAULT,
+							CPG_BUS_SILENCE_MIN,
+							CPG_BUS_SILENCE_MAX,
+							PGC_SIGHUP,
+							GUC_UNIT_MS,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomIntVariable("cachepg.bus_stream_length",
+							"How many messages the stream in Redis keeps, about.",
+							"A server that was away for longer forgets what it had of others.",
+							&cpg_bus_stream_length,
+							CPG_BUS_STREAM_LENGTH_DEFAULT,
+							CPG_BUS_STREAM_LENGTH_MIN,
+							CPG_BUS_STREAM_LENGTH_MAX,
+							PGC_SIGHUP,
+							0,
+							NULL,
+							NULL,
+							NULL);
+
+	DefineCustomStringVariable("cachepg.cluster",
+							   "Name of the servers that share what is in Redis.",
+							   "Part of every key there.",
+							   &cpg_cluster,
+							   "default",
+							   PGC_POSTMASTER,
+							   0,
+							   check_cluster,
+							   NULL,
+							   NULL);
+}
+
+static void
+define_server_settings(void)
+{
+	DefineCustomStringVariable("cachepg.l2_home",
+							   "Name of the server whose values in Redis this one uses.",
+							   "Empty: its own.  Only a home writes values to Redis.",
+							   &cpg_l2_home,
+							   "",
+							   PGC_POSTMASTER,
+							   0,
+							   check_name,
+							   NULL,
+							   NULL);
+
+	DefineCustomStringVariable("cachepg.server_name",
+							   "Name of this server among those of its cluster.",
+							   "Empty: the system identifier.",
+							   &cpg_server_name,
+							   "",
+							   PGC_POSTMASTER,
+							   0,
+							   check_name,
+							   NULL,
+							   NULL);
+
+	DefineCustomStringVariable("cachepg.redis_servers",
+							   "Redis servers, as URLs.",
+							   "Empty: none.",
+							   &cpg_redis_servers,
+							   "",
+							   PGC_SIGHUP,
+							   GUC_SUPERUSER_ONLY,
+							   NULL,
+							   NULL,
+							   NULL);
 }
 
 static void
@@ -160,7 +282,9 @@ define_worker_settings(void)
 void
 cpg_guc_define(void)
 {
+	define_bus_settings();
 	define_dump_settings();
+	define_server_settings();
 
 	DefineCustomBoolVariable("cachepg.enabled",
 							 "Whether the cache is used.",

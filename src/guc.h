@@ -8,6 +8,15 @@
 #ifndef CPG_GUC_H
 #define CPG_GUC_H
 
+#define CPG_BUS_HEARTBEAT_MIN		10	/* ms */
+#define CPG_BUS_HEARTBEAT_DEFAULT	500
+#define CPG_BUS_HEARTBEAT_MAX		60000
+#define CPG_BUS_SILENCE_MIN			50	/* ms */
+#define CPG_BUS_SILENCE_DEFAULT		3000
+#define CPG_BUS_SILENCE_MAX			(3600 * 1000)
+#define CPG_BUS_STREAM_LENGTH_MIN	100
+#define CPG_BUS_STREAM_LENGTH_DEFAULT 100000
+#define CPG_BUS_STREAM_LENGTH_MAX	100000000
 #define CPG_MEMORY_MIN				4	/* MB */
 #define CPG_MEMORY_DEFAULT			128
 #define CPG_MEMORY_MAX				(128 * 1024)
@@ -31,17 +40,24 @@
 #define CPG_MAX_NAMESPACES_DEFAULT	256
 #define CPG_MAX_NAMESPACES_MAX		16384
 
+extern int	cpg_bus_heartbeat;
+extern int	cpg_bus_silence;
+extern int	cpg_bus_stream_length;
+extern char *cpg_cluster;
 extern bool cpg_dump;
 extern int	cpg_dump_interval;
 extern bool cpg_enabled;
 extern int	cpg_entry_size;
 extern int	cpg_eviction;
 extern int	cpg_janitor_interval;
+extern char *cpg_l2_home;
 extern int	cpg_max_namespaces;
 extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern char *cpg_redis_servers;
 extern int	cpg_refresh_timeout;
 extern int	cpg_refresh_workers;
+extern char *cpg_server_name;
 extern bool cpg_snapshot_reads;
 
 extern const char *cpg_eviction_name(int eviction);

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include "bus/bus.h"
+#include "bus/frames.h"
 #include "common/pg_prng.h"
 #include "core/hash.h"
 #include "flight/flight.h"
@@ -31,7 +33,9 @@
 #include "store/store.h"
 #include "warm/warm.h"
 
+CpgSharedBus *cpg_bus = NULL;
 CpgSharedFlights *cpg_flights = NULL;
+CpgSharedFrames *cpg_frames = NULL;
 CpgSharedGuard *cpg_guard = NULL;
 CpgSharedProgress *cpg_progress = NULL;
 CpgSharedRefresh *cpg_refresh = NULL;
@@ -52,10 +56,26 @@ typedef struct Layout
 	Size		flights;
 	Size		progress;
 	Size		refresh;
+	Size		bus;
+	Size		frames;
 	Size		store;
 	CpgGuardConfig guard_config;
 	CpgStoreConfig config;
 } Layout;
+
+/* Redis can be used only by a server that knew of it at its start. */
+static bool
+wants_redis(void)
+{
+	return cpg_redis_servers[0] != '\0';
+}
+
+/* Whether another server is the home of what is in Redis. */
+static bool
+follows_a_home(void)
+{
+	return wants_redis() && cpg_l2_home[0] != '\0';
+}
 
 static Layout
 layout(void)
@@ -64,7 +84,7 @@ layout(void)
 	Layout		at;
 
 	memset(&at, 0, sizeof(at));
-	cpg_guard_sizes(&at.guard_config, cpg_max_namespaces, memory);
+	cpg_guard_sizes(&at.guard_config, cpg_max_namespaces, memory, follows_a_home());
 	at.guard = 0;
 	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(&at.guard_config));
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
@@ -72,7 +92,9 @@ layout(void)
 	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
 	at.progress = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
 	at.refresh = CACHELINEALIGN(at.progress + cpg_progress_size());
-	at.store = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
+	at.bus = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
+	at.frames = CACHELINEALIGN(at.bus + cpg_bus_size(memory, wants_redis(), at.guard_config.mirrors));
+	at.store = CACHELINEALIGN(at.frames + cpg_frames_size(memory, wants_redis()));
 
 	at.config.size = memory > at.store ? memory - at.store : 0;
 	at.config.npartitions = cpg_store_partitions(memory);
@@ -158,6 +180,9 @@ initialize(const Layout *at, uint64 seed)
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
 	cpg_progress_init(cpg_progress);
 	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
+	cpg_bus_init(cpg_bus, (Size) cpg_memory * 1024 * 1024, wants_redis(), guard_config.mirrors,
+				 config.tranche);
+	cpg_frames_init(cpg_frames, (Size) cpg_memory * 1024 * 1024, wants_redis(), config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
 
@@ -184,6 +209,8 @@ startup(void)
 	cpg_flights = (CpgSharedFlights *) (base + at.flights);
 	cpg_progress = (CpgSharedProgress *) (base + at.progress);
 	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
+	cpg_bus = (CpgSharedBus *) (base + at.bus);
+	cpg_frames = (CpgSharedFrames *) (base + at.frames);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)
 		initialize(&at, seed);

@@ -11,7 +11,9 @@
 #ifndef CPG_SHMEM_H
 #define CPG_SHMEM_H
 
+struct CpgSharedBus;
 struct CpgSharedFlights;
+struct CpgSharedFrames;
 struct CpgSharedGuard;
 struct CpgSharedProgress;
 struct CpgSharedRefresh;
@@ -20,7 +22,9 @@ struct CpgSharedStats;
 struct CpgSharedStore;
 struct CpgSharedTwophase;
 
+extern struct CpgSharedBus *cpg_bus;
 extern struct CpgSharedFlights *cpg_flights;
+extern struct CpgSharedFrames *cpg_frames;
 extern struct CpgSharedGuard *cpg_guard;
 extern struct CpgSharedProgress *cpg_progress;
 extern struct CpgSharedRefresh *cpg_refresh;

@@ -37,7 +37,7 @@ guard_config(Size size)
 {
 	CpgGuardConfig config = {.seed = 42};
 
-	cpg_guard_sizes(&config, NAMESPACES, size);
+	cpg_guard_sizes(&config, NAMESPACES, size, false);
 	return config;
 }
 

@@ -10,11 +10,14 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "api/api.h"
+#include "bus/bus.h"
 #include "cachepg.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "core/frequency.h"
 #include "error.h"
+#include "inval/deps.h"
+#include "l2/l2.h"
 #include "miscadmin.h"
 #include "shmem.h"
 #include "stats/stats.h"
@@ -27,6 +30,22 @@ PG_FUNCTION_INFO_V1(cachepg_cache_get_jsonb);
 PG_FUNCTION_INFO_V1(cachepg_cache_get_many);
 PG_FUNCTION_INFO_V1(cachepg_cache_exists);
 PG_FUNCTION_INFO_V1(cachepg_cache_ttl);
+
+/* Look in Redis for what was set under a key that this server does not have. */
+static bool
+read_from_redis(CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *value)
+{
+	CpgKey		exact = *key;
+	CpgL2Name	name;
+
+	/* what is read inside of a load becomes a part of it, with all it is made of */
+	if (!cpg_l2_worth_asking(why) || !cpg_l2_readable(ns) || cpg_deps_active())
+		return false;
+	exact.any_fingerprint = false;
+	exact.fingerprint = 0;
+	cpg_l2_name_of_key(&exact, &name);
+	return cpg_l2_fill(ns, &exact, &name, InvalidOid, value);
+}
 
 /* Read a key and count; false on a miss. */
 static bool
@@ -55,7 +74,7 @@ read_key(const text *text_key, CpgValue *value)
 		return true;
 	}
 	cpg_stats_add(ns->number, read.why, 1);
-	return false;
+	return unlikely(cpg_bus_usable()) && read_from_redis(ns, &key, read.why, value);
 }
 
 /* Convert a value to the asked type; what that compiles is kept in fn_extra. */

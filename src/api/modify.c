@@ -116,6 +116,7 @@ write_counter(const Counter *counter, Oid typid, Datum value, int64 expiry, CpgP
 	record.item.expiry = expiry;
 	record.item.max_entries = ns->max_entries;
 	record.item.max_bytes = ns->max_bytes;
+	record.frame = NULL;
 	return cpg_inval_write(&record).put;
 }
 
@@ -153,6 +154,8 @@ add_once(const Counter *counter, int64 *sum, bool *again)
 		return add_to_own(counter, &value, sum);
 	result = own == CPG_OWN_GONE ? CPG_ADD_ABSENT
 		: cpg_store_add_integer(cpg_store, &counter->key, counter->delta, counter->now, sum);
+	if (result == CPG_ADD_DONE)
+		cpg_inval_elsewhere(&counter->key);
 	if (result != CPG_ADD_ABSENT)
 		return result;
 	*sum = counter->delta;

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "inval/inval.h"
 #include "miscadmin.h"
+#include "l2/l2.h"
 #include "shmem.h"
 
 PG_FUNCTION_INFO_V1(cachepg_cache_set);
@@ -37,11 +38,25 @@ holds_changed_type(const CpgWrite *record)
 		!cpg_value_current(&value);
 }
 
+/* Make what goes to Redis when the write is committed; false if nothing does. */
+static bool
+make_frame(const CpgWrite *record, Oid typid, Datum datum, bool isnull, CpgFrameJob *frame)
+{
+	CpgL2Value	value = {typid, datum, isnull, &record->item};
+	CpgL2Name	name;
+
+	if (likely(!cpg_l2_writable(record->ns)))
+		return false;
+	cpg_l2_name_of_key(&record->key, &name);
+	return cpg_l2_make(record->ns, &record->key, &name, &value, frame);
+}
+
 /* Write one value; false if the mode refused it or it could not be kept. */
 static bool
 put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, const CpgTags *tags,
 	CpgPutMode mode)
 {
+	CpgFrameJob frame;
 	CpgWrite	record;
 
 	record.op = CPG_WRITE_PUT;
@@ -69,6 +84,7 @@ put(const text *key, CpgTypeInfo *type, Datum value, bool isnull, int64 ttl, con
 	record.item.ncells = tags->count;
 	record.item.notes = tags->notes.data;
 	record.item.notes_len = (uint32) tags->notes.len;
+	record.frame = make_frame(&record, type->typid, value, isnull, &frame) ? &frame : NULL;
 	return cpg_inval_write(&record).put == CPG_PUT_STORED;
 }
 

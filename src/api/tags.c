@@ -96,7 +96,7 @@ cpg_tags_argument(FunctionCallInfo fcinfo, int argument, CpgTags *tags)
 }
 
 /* Check argument 0, a tag to be invalidated by the current role. */
-static CpgCell
+static text *
 tag_to_invalidate(FunctionCallInfo fcinfo)
 {
 	text	   *tag;
@@ -109,19 +109,23 @@ tag_to_invalidate(FunctionCallInfo fcinfo)
 	cpg_namespace_require(cpg_namespace_resolve(VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag)),
 						  CPG_PRIVILEGE_INVALIDATE);
 	cpg_inval_refuse_in_recovery();
-	return cell_of(tag);
+	return tag;
 }
 
 Datum
 cachepg_cache_invalidate_tag(PG_FUNCTION_ARGS)
 {
-	cpg_inval_cell(tag_to_invalidate(fcinfo));
+	text	   *tag = tag_to_invalidate(fcinfo);
+
+	cpg_inval_named_cell(cell_of(tag), VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag));
 	PG_RETURN_VOID();
 }
 
 Datum
 cachepg_cache_expire_tag(PG_FUNCTION_ARGS)
 {
-	cpg_inval_soft_cell(tag_to_invalidate(fcinfo));
+	text	   *tag = tag_to_invalidate(fcinfo);
+
+	cpg_inval_soft_cell(cell_of(tag), VARDATA_ANY(tag), VARSIZE_ANY_EXHDR(tag));
 	PG_RETURN_VOID();
 }

@@ -66,6 +66,8 @@ typedef struct CpgCall
 	Oid			runs_as;
 	CpgContext	context;
 	uint64		stamp;
+	bool		behind;			/* on a standby: what was invalidated is not
+								 * replayed yet */
 	bool		ttl_only;
 	int64		expiry;			/* of the value, kept or not */
 	bool		changed;		/* it differs from the old one */
@@ -113,6 +115,11 @@ extern CpgCounter cpg_publish_reason(const CpgCall *call, CpgNamespace *ns);
 extern CpgCounter cpg_publish(CpgCall *call);
 extern bool cpg_hand_over(CpgCall *call, const CpgFlight *flight);
 extern bool cpg_take_over(CpgCall *call, uint32 number);
+
+/* level2.c */
+extern bool cpg_call_from_l2(CpgCall *call);
+extern void cpg_call_to_l2(const CpgCall *call, const CpgNamespace *ns, const CpgKey *key,
+						   const CpgItem *item);
 
 /* serve.c: answers without a load of the own */
 extern bool cpg_serve_stale(CpgCall *call);

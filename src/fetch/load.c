@@ -18,6 +18,8 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "access/xlogrecovery.h"
+#include "bus/bus.h"
 #include "catalog/pg_type.h"
 #include "fault.h"
 #include "fetch/fetch_internal.h"
@@ -78,6 +80,9 @@ readers_of(const CpgCall *call)
 }
 
 /*
+ * On a standby the primary's invalidations may come through the bus before what
+ * made them is replayed: a load that begins in between sees the old rows.
+ *
  * From here on the load sees everything that was committed up to its stamp:
  * tables, as its snapshot is newer, and what names mean, as a transaction that
  * changes that lowers its fences only after it has told everybody.  To hear it
@@ -87,6 +92,8 @@ static void
 take_stamp(CpgCall *call)
 {
 	call->stamp = cpg_guard_stamp(cpg_guard);
+	if (unlikely(RecoveryInProgress()))
+		call->behind = GetXLogReplayRecPtr(NULL) < cpg_bus_lsn() && !CPG_SKIP("replay-check");
 	AcceptInvalidationMessages();
 }
 

@@ -63,6 +63,8 @@ cpg_publish_reason(const CpgCall *call, CpgNamespace *ns)
 		return CPG_COUNT_FORBIDDEN;
 	if (!call->ttl_only && (RecoveryInProgress() || cpg_twophase_unsettled()))
 		return CPG_COUNT_UNKEPT_RECOVERY;
+	if (call->behind)
+		return CPG_COUNT_UNKEPT_RECOVERY;
 	return CPG_MAY_PUBLISH;
 }
 
@@ -254,6 +256,8 @@ cpg_publish(CpgCall *call)
 	call->expiry = record.item.expiry;
 	CPG_FAULT("fetch-checked");
 	reason = reason_of_result(cpg_inval_write(&record).put);
+	if (reason == CPG_MAY_PUBLISH)
+		cpg_call_to_l2(call, record.ns, &record.key, &record.item);
 	CPG_FAULT("fetch-published");
 	return reason;
 }

@@ -76,19 +76,29 @@ cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag
 	return cpg_cell_tag(guard, database, tag, colon + 1 - tag);
 }
 
+/*
+ * The cell for a table of which other servers speak by its name: schema, NUL,
+ * table.  Shares the cells of tags, none of which has a NUL.
+ */
+CpgCell
+cpg_cell_table_name(const CpgSharedGuard *guard, uint16 database, const char *name, Size len)
+{
+	return cpg_cell_tag(guard, database, name, len);
+}
+
 CpgCellKind
 cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell)
 {
 	int			kind = CPG_CELL_NAMESPACE;
 
-	while (kind < CPG_CELL_KEY && cell >= guard->first[kind + 1])
+	while (kind < CPG_CELL_HOME && cell >= guard->first[kind + 1])
 		kind++;
 	return (CpgCellKind) kind;
 }
 
 /*
  * Whether something that depends on a cell can be in a dump (warm/warm.h):
- * values that depend on tables, names or privileges never are.
+ * values that depend on tables, names, privileges or another server never are.
  */
 bool
 cpg_cell_in_dumps(const CpgSharedGuard *guard, CpgCell cell)
@@ -103,6 +113,8 @@ cpg_cell_in_dumps(const CpgSharedGuard *guard, CpgCell cell)
 		case CPG_CELL_SCHEMA:
 		case CPG_CELL_ROLE:
 		case CPG_CELL_TABLE:
+		case CPG_CELL_MIRROR:
+		case CPG_CELL_HOME:
 		case CPG_CELL_KINDS:
 			break;
 	}

@@ -19,10 +19,12 @@
 #define TABLES_MIN		4096
 #define TAGS_MIN		65536
 #define KEYS_MIN		16384
+#define MIRRORS_MIN		16384
 #define CELLS_MAX		(4 * 1024 * 1024)
 #define TABLE_MEMORY	8192	/* one cell for each so many bytes */
 #define TAG_MEMORY		2048
 #define KEY_MEMORY		2048
+#define MIRROR_MEMORY	2048
 
 static uint32
 sized(Size memory, Size per_cell, uint32 least)
@@ -30,14 +32,18 @@ sized(Size memory, Size per_cell, uint32 least)
 	return pg_nextpower2_32((uint32) Min(Max(memory / per_cell, least), CELLS_MAX));
 }
 
-/* Fill the numbers of cells for so many namespaces and so much memory. */
+/*
+ * Fill the numbers of cells for so many namespaces and so much memory;
+ * "mirrored" where values of another server are kept.
+ */
 void
-cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory)
+cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory, bool mirrored)
 {
 	config->namespaces = namespaces;
 	config->tables = sized(memory, TABLE_MEMORY, TABLES_MIN);
 	config->tags = sized(memory, TAG_MEMORY, TAGS_MIN);
 	config->keys = sized(memory, KEY_MEMORY, KEYS_MIN);
+	config->mirrors = mirrored ? sized(memory, MIRROR_MEMORY, MIRRORS_MIN) : 0;
 }
 
 /* Where the cells of each kind begin; returns the number of all. */
@@ -51,7 +57,9 @@ layout(const CpgGuardConfig *config, uint32 *first)
 		[CPG_CELL_ROLE] = CPG_ROLE_CELLS,
 		[CPG_CELL_TABLE] = config->tables,
 		[CPG_CELL_TAG] = config->tags,
-		[CPG_CELL_KEY] = config->keys
+		[CPG_CELL_KEY] = config->keys,
+		[CPG_CELL_MIRROR] = config->mirrors,
+		[CPG_CELL_HOME] = 1
 	};
 
 	first[0] = 0;
@@ -80,6 +88,7 @@ cpg_guard_init(CpgSharedGuard *guard, const CpgGuardConfig *config)
 	pg_atomic_init_u64(&guard->seq, 1);
 	pg_atomic_init_u64(&guard->soft_last, 0);
 	pg_atomic_init_u32(&guard->standby_fills, 0);
+	pg_atomic_init_u64(&guard->bumped, 0);
 	pg_atomic_init_u32(&guard->sealed, 0);
 	guard->config = *config;
 	guard->soft_first = guard->first[CPG_CELL_KINDS];
@@ -159,10 +168,10 @@ cpg_guard_lower(CpgSharedGuard *guard, CpgCell cell, uint64 number)
 
 /*
  * Invalidate at once all that depends on a cell: for what does not come with a
- * transaction.
+ * transaction, and is nobody else's business.
  */
 void
-cpg_guard_bump(CpgSharedGuard *guard, CpgCell cell)
+cpg_guard_bump_quietly(CpgSharedGuard *guard, CpgCell cell)
 {
 	(void) advance(guard, cell, cpg_guard_draw(guard), 0);
 }
@@ -184,6 +193,16 @@ raise_to(pg_atomic_uint64 *at, uint64 number)
 
 	while (old < number && !pg_atomic_compare_exchange_u64(at, &old, number))
 		;
+}
+
+/* As cpg_guard_bump_quietly, but other servers are to hear that something happened. */
+void
+cpg_guard_bump(CpgSharedGuard *guard, CpgCell cell)
+{
+	uint64		number = cpg_guard_draw(guard);
+
+	(void) advance(guard, cell, number, 0);
+	raise_to(&guard->bumped, number);
 }
 
 /* Make stale all that depends on the cell of a namespace or tag. */

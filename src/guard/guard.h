@@ -66,6 +66,9 @@ typedef enum CpgCellKind
 	CPG_CELL_TABLE,				/* contents of a table, or of a partition tree */
 	CPG_CELL_TAG,
 	CPG_CELL_KEY,
+	CPG_CELL_MIRROR,			/* of a cell of another server; see
+								 * bus/mirror.h */
+	CPG_CELL_HOME,				/* all of that server's */
 	CPG_CELL_KINDS
 } CpgCellKind;
 
@@ -85,6 +88,7 @@ typedef struct CpgGuardConfig
 	uint32		tables;
 	uint32		tags;
 	uint32		keys;
+	uint32		mirrors;		/* 0: there is no such server */
 	uint64		seed;			/* of hashes; random, secret */
 } CpgGuardConfig;
 
@@ -101,12 +105,15 @@ typedef struct CpgSharedGuard
 	/* changing rarely */
 	pg_atomic_uint64 soft_last; /* the largest number in a soft cell */
 	pg_atomic_uint32 standby_fills; /* entries were made in recovery */
+	pg_atomic_uint64 bumped;	/* number of the last bump that came with no
+								 * transaction */
 	pg_atomic_uint32 sealed;	/* no invalidation is let through any more */
 	char		pad_cells[PG_CACHE_LINE_SIZE];
 	pg_atomic_uint64 cell[FLEXIBLE_ARRAY_MEMBER];
 } CpgSharedGuard;
 
-extern void cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory);
+extern void cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory,
+							bool mirrored);
 extern Size cpg_guard_size(const CpgGuardConfig *config);
 extern void cpg_guard_init(CpgSharedGuard *guard, const CpgGuardConfig *config);
 extern uint64 cpg_guard_stamp(CpgSharedGuard *guard);
@@ -115,6 +122,7 @@ extern uint64 cpg_guard_raise(CpgSharedGuard *guard, CpgCell cell);
 extern uint64 cpg_guard_lower(CpgSharedGuard *guard, CpgCell cell, uint64 number);
 extern void cpg_guard_seal(CpgSharedGuard *guard);
 extern void cpg_guard_bump(CpgSharedGuard *guard, CpgCell cell);
+extern void cpg_guard_bump_quietly(CpgSharedGuard *guard, CpgCell cell);
 extern void cpg_guard_soften(CpgSharedGuard *guard, CpgCell cell);
 extern void cpg_guard_soften_key(CpgSharedGuard *guard, uint64 hash);
 extern bool cpg_guard_key_stale(CpgSharedGuard *guard, uint64 hash, uint64 stamp);
@@ -126,6 +134,7 @@ extern CpgCell cpg_cell_table(const CpgSharedGuard *guard, Oid database, Oid rel
 extern CpgCell cpg_cell_tree(const CpgSharedGuard *guard, Oid database, Oid root);
 extern CpgCell cpg_cell_tag(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
 extern CpgCell cpg_cell_tag_group(const CpgSharedGuard *guard, uint16 database, const char *tag, Size len);
+extern CpgCell cpg_cell_table_name(const CpgSharedGuard *guard, uint16 database, const char *name, Size len);
 extern bool cpg_cell_in_dumps(const CpgSharedGuard *guard, CpgCell cell);
 extern CpgCellKind cpg_cell_kind(const CpgSharedGuard *guard, CpgCell cell);
 
@@ -160,6 +169,19 @@ static inline CpgCell
 cpg_cell_key(const CpgSharedGuard *guard, uint64 hash)
 {
 	return guard->first[CPG_CELL_KEY] + ((uint32) (hash >> 24) & (guard->config.keys - 1));
+}
+
+/* The cell for those of another server whose hash this is. */
+static inline CpgCell
+cpg_cell_mirror(const CpgSharedGuard *guard, uint32 place)
+{
+	return guard->first[CPG_CELL_MIRROR] + place;
+}
+
+static inline CpgCell
+cpg_cell_home(const CpgSharedGuard *guard)
+{
+	return guard->first[CPG_CELL_HOME];
 }
 
 /* The number of the database to which a namespace belongs; see policy/registry.h. */

@@ -46,6 +46,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "bus/bus.h"
 #include "clock.h"
 #include "fault.h"
 #include "guard/guard.h"
@@ -221,6 +222,8 @@ cpg_commit_fence_late(CpgPending *op)
 
 	if (preparing)
 		harden(op);
+	else
+		cpg_broadcast_late(op);
 	if (!is_of_cell(op) && !is_of_key(op))
 		return;
 	if (preparing)
@@ -356,6 +359,14 @@ is_undisputed(const CpgPending *op, uint64 number)
 	return true;
 }
 
+static void
+send_to_redis(CpgPending *op, uint64 number)
+{
+	op->frame.stamp = number;
+	cpg_stats_add(op->key.ns, cpg_frames_put(&op->frame) ? CPG_COUNT_L2_WRITES :
+				  CPG_COUNT_L2_DROPPED, 1);
+}
+
 /*
  * Publish a set with the number of this commit, unless others dispute it, or a
  * prepared transaction that has no fence could invalidate it later.
@@ -371,6 +382,8 @@ publish(CpgPending *op, int index, uint64 number, int64 now)
 	{
 		op->item->stamp = number;
 		result = cpg_store_put(cpg_store, &op->key, op->item, op->mode, now);
+		if (result == CPG_PUT_STORED && op->frame.bytes != NULL)
+			send_to_redis(op, number);
 	}
 	cpg_stats_put(op->key.ns, result);
 }
@@ -390,6 +403,9 @@ apply(uint64 number, int64 now)
 				break;
 			case CPG_PENDING_TOUCH:
 				(void) cpg_store_touch(cpg_store, &op->key, op->expiry, now);
+				/* the one in Redis has the old expiry */
+				if (cpg_bus_active())
+					cpg_guard_bump_quietly(cpg_guard, cpg_cell_key(cpg_guard, op->key.hash));
 				break;
 			case CPG_PENDING_STALE:
 				/* first for what is on its way, then for what is there */
@@ -413,6 +429,7 @@ forget(void)
 	fence_of = NULL;
 	nfences = 0;
 	fenced = preparing = false;
+	cpg_broadcast_forget();
 	cpg_pending_reset();
 }
 
@@ -425,7 +442,7 @@ finish(void)
 	CPG_FAULT_WAIT("commit-visible");
 	mark_dead(now);
 	CPG_FAULT_WAIT("commit-marked");
-	number = cpg_guard_draw(cpg_guard);
+	number = cpg_broadcast_commit();
 	CPG_FAULT_WAIT("commit-drawn");
 	lower_fences(number);
 	CPG_FAULT_WAIT("commit-lowered");
@@ -487,6 +504,7 @@ start_commit(void)
 	{
 		int			count = assign_fences();
 
+		cpg_broadcast_prepare();
 		CPG_FAULT("precommit-assigned");
 		raise_fences(count);
 		refuse_if_sealed();

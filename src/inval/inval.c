@@ -58,7 +58,7 @@ put(const CpgWrite *record)
 	/* after an own change of the key the mode is settled */
 	if (own.state != CPG_OVERLAY_NONE)
 		mode = CPG_PUT_SET;
-	(void) cpg_pending_put(&record->key, &record->item, mode);
+	cpg_pending_frame(cpg_pending_put(&record->key, &record->item, mode), record->frame);
 	return CPG_PUT_STORED;
 }
 
@@ -76,7 +76,7 @@ touch(const CpgWrite *record)
 	}
 	item = *own.op->item;
 	item.expiry = record->expiry;
-	(void) cpg_pending_put(&record->key, &item, own.op->mode);
+	cpg_pending_frame(cpg_pending_put(&record->key, &item, own.op->mode), NULL);
 }
 
 /* The cell of the database's own number, if it has one. */
@@ -86,7 +86,7 @@ clear_database(void)
 	int			number = cpg_registry_database();
 
 	if (number >= 0)
-		cpg_pending_cell(cpg_cell_database(cpg_guard, (uint16) number));
+		cpg_pending_cell(cpg_cell_database(cpg_guard, (uint16) number), NULL, 0);
 }
 
 /* Raise read_only_sql_transaction on a standby. */
@@ -182,14 +182,24 @@ cpg_inval_key(const CpgKey *key)
 void
 cpg_inval_cell(CpgCell cell)
 {
-	cpg_pending_cell(cell);
+	cpg_pending_cell(cell, NULL, 0);
 }
 
-/* Make stale at commit all that depends on the cell of a tag or namespace. */
+/* The same for the cell of a tag or table; by its name other servers know it. */
 void
-cpg_inval_soft_cell(CpgCell cell)
+cpg_inval_named_cell(CpgCell cell, const char *name, Size len)
 {
-	cpg_pending_soft_cell(cell);
+	cpg_pending_cell(cell, name, len);
+}
+
+/*
+ * Make stale at commit all that depends on the cell of a namespace, or of the
+ * tag of that name.
+ */
+void
+cpg_inval_soft_cell(CpgCell cell, const char *name, Size len)
+{
+	cpg_pending_soft_cell(cell, name, len);
 }
 
 /* Invalidate at commit all that depends on what any role may do. */
@@ -197,5 +207,5 @@ void
 cpg_inval_roles(void)
 {
 	for (CpgCell i = 0; i < CPG_ROLE_CELLS; i++)
-		cpg_pending_cell(cpg_guard->first[CPG_CELL_ROLE] + i);
+		cpg_pending_cell(cpg_guard->first[CPG_CELL_ROLE] + i, NULL, 0);
 }

@@ -14,6 +14,7 @@
 #ifndef CPG_INVAL_INVAL_H
 #define CPG_INVAL_INVAL_H
 
+#include "bus/frames.h"
 #include "policy/key.h"
 #include "stats/stats.h"
 #include "store/store.h"
@@ -38,6 +39,7 @@ typedef struct CpgWrite
 	bool		immediate;		/* PUT: not with the transaction, but at once */
 	int64		expiry;
 	int64		now;
+	const CpgFrameJob *frame;	/* PUT: for Redis, or NULL; copied */
 } CpgWrite;
 
 /* What became of a write. */
@@ -52,10 +54,14 @@ extern CpgWritten cpg_inval_write(const CpgWrite *record);
 extern void cpg_inval_key(const CpgKey *key);
 extern void cpg_inval_refuse_in_recovery(void);
 extern void cpg_inval_cell(CpgCell cell);
-extern void cpg_inval_soft_cell(CpgCell cell);
+extern void cpg_inval_named_cell(CpgCell cell, const char *name, Size len);
+extern void cpg_inval_soft_cell(CpgCell cell, const char *name, Size len);
 extern void cpg_inval_roles(void);
 extern void cpg_inval_leave_recovery(void);
 extern void cpg_inval_install(void);
+
+/* broadcast.c */
+extern void cpg_inval_elsewhere(const CpgKey *key);
 
 /* read.c */
 typedef struct CpgRead

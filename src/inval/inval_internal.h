@@ -36,11 +36,15 @@ typedef struct CpgPending
 	int			before_in_cell; /* PUT and KILL: on the cell of the key, or -1 */
 	int			fence;			/* index of its fence, once up */
 	CpgCell		cell;			/* of CELL and SOFT */
+	const char *name;			/* of its tag or table, for other servers, or
+								 * NULL */
+	uint16		name_len;
 	CpgKey		key;			/* of the others; its text is ours */
 	CpgPutMode	mode;			/* PUT */
 	bool		refused;		/* PUT: its mode forbids it, known at commit */
 	CpgItem    *item;			/* PUT; all of it in one piece of memory */
 	Size		item_bytes;
+	CpgFrameJob frame;			/* PUT: for Redis, if it has bytes */
 	int64		expiry;			/* TOUCH */
 } CpgPending;
 
@@ -60,9 +64,10 @@ extern CpgPendingList cpg_pending;
 
 /* pending.c */
 extern CpgPending *cpg_pending_put(const CpgKey *key, const CpgItem *item, CpgPutMode mode);
+extern void cpg_pending_frame(CpgPending *op, const CpgFrameJob *frame);
 extern void cpg_pending_key(CpgPendingKind kind, const CpgKey *key, int64 expiry);
-extern void cpg_pending_cell(CpgCell cell);
-extern void cpg_pending_soft_cell(CpgCell cell);
+extern void cpg_pending_cell(CpgCell cell, const char *name, Size len);
+extern void cpg_pending_soft_cell(CpgCell cell, const char *name, Size len);
 extern int	cpg_pending_head_of_key(const CpgKey *key);
 extern int	cpg_pending_head_of_cell(CpgCell cell);
 extern MemoryContext cpg_pending_context(void);
@@ -99,6 +104,12 @@ extern void cpg_commit_fence_late(CpgPending *op);
 extern bool cpg_commit_fenced(void);
 extern CpgCell *cpg_commit_cells(int *count);
 extern void cpg_commit_raise_cells(const CpgCell *cells, int count, bool roles);
+
+/* broadcast.c */
+extern void cpg_broadcast_prepare(void);
+extern void cpg_broadcast_late(const CpgPending *op);
+extern uint64 cpg_broadcast_commit(void);
+extern void cpg_broadcast_forget(void);
 
 /* twophase.c */
 extern void cpg_twophase_prepare(void);

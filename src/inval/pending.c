@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "bus/bus.h"
 #include "core/hash.h"
 #include "guc.h"
 #include "inval/inval_internal.h"
@@ -324,6 +325,25 @@ cpg_pending_put(const CpgKey *key, const CpgItem *item, CpgPutMode mode)
 	return append(&op, key_subject(key));
 }
 
+/* Let a set have a frame for Redis, instead of the one it had; NULL: none. */
+void
+cpg_pending_frame(CpgPending *op, const CpgFrameJob *frame)
+{
+	Size		len = frame == NULL ? 0 : (Size) frame->key_len + frame->frame_len;
+	char	   *bytes = NULL;
+
+	if (len > 0)
+	{
+		bytes = MemoryContextAllocHuge(cpg_pending_context(), len);
+		memcpy(bytes, frame->bytes, len);
+	}
+	if (op->frame.bytes != NULL)
+		pfree(op->frame.bytes);
+	if (len > 0)
+		op->frame = *frame;
+	op->frame.bytes = bytes;
+}
+
 /* Whether the namespace or database of a key was cleared after all else on it. */
 static bool
 is_cleared(const CpgKey *key)
@@ -349,16 +369,30 @@ cpg_pending_key(CpgPendingKind kind, const CpgKey *key, int64 expiry)
 		return;
 	if (cpg_pending.kills >= KILLS_MAX)
 	{
-		cpg_pending_cell(cpg_cell_namespace(key->ns));
+		cpg_pending_cell(cpg_cell_namespace(key->ns), NULL, 0);
 		return;
 	}
 	copy_key(&op, key);
 	append(&op, key_subject(key));
 }
 
-/* Bump a cell at commit. */
+/* Let an operation carry a name to other servers, if there are any. */
+static void
+copy_name(CpgPending *op, const char *name, Size len)
+{
+	char	   *copy;
+
+	if (name == NULL || !cpg_bus_active())
+		return;
+	copy = MemoryContextAlloc(cpg_pending_context(), len);
+	memcpy(copy, name, len);
+	op->name = copy;
+	op->name_len = (uint16) len;
+}
+
+/* Bump a cell at commit; the name, which may be NULL, is that of a tag or table. */
 void
-cpg_pending_cell(CpgCell cell)
+cpg_pending_cell(CpgCell cell, const char *name, Size len)
 {
 	CpgPending	op = {.kind = CPG_PENDING_CELL,.cell = cell};
 	int			database = cpg_registry_database();
@@ -372,17 +406,21 @@ cpg_pending_cell(CpgCell cell)
 		if (cpg_pending_head_of_cell(op.cell) > cpg_pending.last_put)
 			return;
 	}
+	else
+		copy_name(&op, name, len);
 	append(&op, cell_subject(op.cell));
 }
 
-/* Soften a cell at commit. */
+/* Soften a cell at commit; the name, which may be NULL, is that of a tag. */
 void
-cpg_pending_soft_cell(CpgCell cell)
+cpg_pending_soft_cell(CpgCell cell, const char *name, Size len)
 {
 	CpgPending	op = {.kind = CPG_PENDING_SOFT,.cell = cell};
 
-	if (head_of(soft_subject(cell)) < 0)
-		append(&op, soft_subject(cell));
+	if (head_of(soft_subject(cell)) >= 0)
+		return;
+	copy_name(&op, name, len);
+	append(&op, soft_subject(cell));
 }
 
 /* The subtransaction of this level committed: its operations are the parent's. */
@@ -426,6 +464,7 @@ cut_last(void)
 	{
 		cpg_pending.bytes -= op->item_bytes;
 		pfree(op->item);
+		cpg_pending_frame(op, NULL);
 	}
 }
 

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "bus/mirror.h"
 #include "guard/guard.h"
 #include "guc.h"
 #include "inval/deps.h"
@@ -41,7 +42,8 @@ must_bypass(const CpgNamespace *ns, CpgCounter *why)
 		cpg_inval_leave_recovery();
 	if (ns->ttl_only)
 		return false;
-	if (unlikely(RecoveryInProgress()))
+	/* there it keeps nothing but what came from a home that tells of commits */
+	if (unlikely(RecoveryInProgress()) && !cpg_mirror_exists())
 	{
 		*why = CPG_COUNT_RECOVERY;
 		return true;

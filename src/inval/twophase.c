@@ -23,7 +23,9 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "access/xact.h"
+#include "bus/bus.h"
 #include "clock.h"
 #include "compat.h"
 #include "fault.h"
@@ -47,6 +49,7 @@ typedef struct Slot
 	bool		prepared;		/* handed over; until then its maker's */
 	bool		roles;			/* all role cells are raised, too */
 	int			ncells;
+	Oid			database;
 	CpgCell		cell[CELLS_PER_SLOT];
 } Slot;
 
@@ -101,6 +104,7 @@ reserve(TransactionId xid)
 	{
 		memset(slot, 0, sizeof(*slot));
 		slot->xid = xid;
+		slot->database = MyDatabaseId;
 	}
 	LWLockRelease(&cpg_twophase->lock.lock);
 	if (slot == NULL)
@@ -229,7 +233,7 @@ cpg_twophase_hand_over(void)
 static void
 lower_slot(const Slot *slot)
 {
-	uint64		number = cpg_guard_draw(cpg_guard);
+	uint64		number = cpg_bus_draw(NULL, slot->database, GetXLogInsertRecPtr());
 
 	for (int i = 0; i < slot->ncells; i++)
 		(void) cpg_guard_lower(cpg_guard, slot->cell[i], number);

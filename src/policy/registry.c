@@ -260,6 +260,20 @@ cpg_registry_restore(const CpgRegistration *wanted)
 	return number;
 }
 
+/* The number of a namespace that is in use, with what is known of it; -1 if it is not. */
+int
+cpg_registry_find(Oid database, const char *name, CpgRegistration *is)
+{
+	int			number;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	number = find_locked(database, name);
+	if (number >= 0)
+		*is = cpg_registry->space[number].is;
+	LWLockRelease(&cpg_registry->lock.lock);
+	return number;
+}
+
 /* Copy what a number means; returns the generation of that. */
 uint32
 cpg_registry_read(int number, CpgRegistration *is)

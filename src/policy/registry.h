@@ -53,6 +53,7 @@ extern int	cpg_registry_attach(const CpgRegistration *wanted, uint32 *generation
 extern int	cpg_registry_restore(const CpgRegistration *wanted);
 extern uint32 cpg_registry_read(int number, CpgRegistration *is);
 extern void cpg_registry_release(const char *name);
+extern int	cpg_registry_find(Oid database, const char *name, CpgRegistration *is);
 extern int	cpg_registry_database(void);
 extern int	cpg_registry_find_database(Oid database);
 

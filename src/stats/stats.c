@@ -56,6 +56,7 @@ static const char *const reasons[CPG_NCOUNTERS] = {
 	[CPG_COUNT_INVALIDATED_TABLE] = "invalidated_table",
 	[CPG_COUNT_INVALIDATED_SCHEMA] = "invalidated_schema",
 	[CPG_COUNT_INVALIDATED_ROLE] = "invalidated_role",
+	[CPG_COUNT_INVALIDATED_HOME] = "invalidated_home",
 	[CPG_COUNT_COMMIT_PENDING] = "commit_pending",
 	[CPG_COUNT_OWN_WRITES] = "own_writes",
 	[CPG_COUNT_SNAPSHOT] = "snapshot",
@@ -263,6 +264,8 @@ cpg_stats_miss(CpgResult result)
 			return CPG_COUNT_INVALIDATED_SCHEMA;
 		case CPG_MISS_INVALIDATED_ROLE:
 			return CPG_COUNT_INVALIDATED_ROLE;
+		case CPG_MISS_INVALIDATED_HOME:
+			return CPG_COUNT_INVALIDATED_HOME;
 		case CPG_MISS_COMMIT_PENDING:
 			return CPG_COUNT_COMMIT_PENDING;
 		case CPG_MISS_OTHER_LOADER:

@@ -37,6 +37,12 @@ typedef enum CpgCounter
 	CPG_COUNT_REFRESH_UNCHANGED,
 	CPG_COUNT_REFRESH_WASTED,	/* not kept, or not needed any more */
 	CPG_COUNT_REFRESH_FAILED,
+	CPG_COUNT_L2_HITS,
+	CPG_COUNT_L2_MISSES,		/* nothing was there */
+	CPG_COUNT_L2_REFUSED,		/* what was there is not, or not surely, valid */
+	CPG_COUNT_L2_UNAVAILABLE,	/* Redis did not answer, or was not asked */
+	CPG_COUNT_L2_WRITES,
+	CPG_COUNT_L2_DROPPED,		/* writes: not sent */
 	/* reasons of misses, from here ... */
 	CPG_COUNT_ABSENT,
 	CPG_COUNT_EXPIRED,
@@ -47,6 +53,7 @@ typedef enum CpgCounter
 	CPG_COUNT_INVALIDATED_TABLE,
 	CPG_COUNT_INVALIDATED_SCHEMA,
 	CPG_COUNT_INVALIDATED_ROLE,
+	CPG_COUNT_INVALIDATED_HOME,
 	CPG_COUNT_COMMIT_PENDING,
 	CPG_COUNT_OWN_WRITES,
 	CPG_COUNT_SNAPSHOT,			/* reads in an isolation level that bypasses */

@@ -418,6 +418,9 @@ invalid_because(CpgSharedGuard *guard, CpgCell cell)
 			return CPG_MISS_INVALIDATED_TABLE;
 		case CPG_CELL_TAG:
 			return CPG_MISS_INVALIDATED_TAG;
+		case CPG_CELL_MIRROR:
+		case CPG_CELL_HOME:
+			return CPG_MISS_INVALIDATED_HOME;
 		case CPG_CELL_KEY:
 		case CPG_CELL_KINDS:
 			break;

@@ -63,6 +63,7 @@ typedef enum CpgResult
 	CPG_MISS_INVALIDATED_TABLE,
 	CPG_MISS_INVALIDATED_SCHEMA,
 	CPG_MISS_INVALIDATED_ROLE,
+	CPG_MISS_INVALIDATED_HOME,	/* on the server it came from */
 	CPG_MISS_COMMIT_PENDING,	/* an invalidation of it is under way */
 	CPG_MISS_OTHER_LOADER,		/* only variants with another fingerprint */
 	CPG_MISS_OTHER_ROLE			/* only variants of other roles or settings */

@@ -12,13 +12,16 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "bus/bus.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "common/hashfn.h"
 #include "track/relation.h"
 #include "miscadmin.h"
+#include "policy/registry.h"
 #include "session/relations.h"
 #include "shmem.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -75,24 +78,44 @@ kind_of(Form_pg_class class)
 static void
 find_ancestors(CpgRelation *relation, Form_pg_class class)
 {
-	Oid			root = relation->relid;
 	List	   *ancestors = NIL;
 	ListCell   *lc;
 
+	relation->root = relation->relid;
 	relation->in_tree = class->relispartition || class->relkind == RELKIND_PARTITIONED_TABLE;
 	if (class->relispartition)
 		ancestors = get_partition_ancestors(relation->relid);
 	if (ancestors != NIL)
 	{
-		relation->ancestors = MemoryContextAlloc(context, list_length(ancestors) * sizeof(CpgCell));
-		root = llast_oid(ancestors);
+		relation->ancestors = MemoryContextAlloc(context, list_length(ancestors) * sizeof(Oid));
+		relation->root = llast_oid(ancestors);
 	}
 	foreach(lc, ancestors)
-		relation->ancestors[relation->nancestors++] =
-		cpg_cell_table(cpg_guard, MyDatabaseId, lfirst_oid(lc));
+		relation->ancestors[relation->nancestors++] = lfirst_oid(lc);
 	if (relation->in_tree)
-		relation->tree = cpg_cell_tree(cpg_guard, MyDatabaseId, root);
+		relation->tree = cpg_cell_tree(cpg_guard, MyDatabaseId, relation->root);
 	list_free(ancestors);
+}
+
+/* Find the name by which other servers know a relation, and the cell of that. */
+static void
+find_name(CpgRelation *relation, Form_pg_class class)
+{
+	const char *schema = get_namespace_name(class->relnamespace);
+	int			database = cpg_registry_database();
+	Size		schema_len;
+	char	   *name;
+
+	if (schema == NULL || database < 0)
+		return;
+	schema_len = strlen(schema) + 1;
+	relation->name_len = (uint16) (schema_len + strlen(NameStr(class->relname)));
+	name = MemoryContextAlloc(context, relation->name_len + 1);
+	memcpy(name, schema, schema_len);
+	strcpy(name + schema_len, NameStr(class->relname));
+	relation->name = name;
+	relation->name_cell = cpg_cell_table_name(cpg_guard, (uint16) database, name,
+											  relation->name_len);
 }
 
 static CpgRelation
@@ -106,7 +129,11 @@ look_up(Oid relid)
 		return relation;
 	relation.kind = kind_of((Form_pg_class) GETSTRUCT(tuple));
 	if (relation.kind == CPG_RELATION_TRACKED || relation.kind == CPG_RELATION_FOREIGN)
+	{
 		find_ancestors(&relation, (Form_pg_class) GETSTRUCT(tuple));
+		if (cpg_bus_usable())
+			find_name(&relation, (Form_pg_class) GETSTRUCT(tuple));
+	}
 	ReleaseSysCache(tuple);
 	return relation;
 }

@@ -28,8 +28,13 @@ typedef struct CpgRelation
 	CpgCell		cell;			/* its own */
 	bool		in_tree;		/* a partition, or has partitions */
 	CpgCell		tree;			/* cell of its partition tree */
+	Oid			root;			/* of its partition tree */
 	int			nancestors;		/* partition ancestors, nearest first */
-	CpgCell    *ancestors;
+	Oid		   *ancestors;
+	/* for other servers, where there are any; see cpg_relation_name */
+	const char *name;			/* or NULL */
+	uint16		name_len;
+	CpgCell		name_cell;
 	char		status;			/* of the hash table */
 } CpgRelation;
 

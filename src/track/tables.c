@@ -12,26 +12,53 @@
  */
 #include "postgres.h"
 
+#include "bus/bus.h"
 #include "inval/deps.h"
+#include "miscadmin.h"
+#include "shmem.h"
 #include "track/relation.h"
 #include "track/track.h"
 
 /* Members of partition trees that a load may depend on one by one. */
 #define MEMBERS_MAX (CPG_CELLS_MAX / 4)
 
+/* What the load reads may be changed on another server, by the name of a table. */
 static void
-read_table(const CpgRelation *relation)
+depend_on_name(Oid relid)
 {
-	if (relation->in_tree && cpg_deps_has_cell(cpg_load, relation->tree))
+	const CpgRelation *relation;
+
+	if (!cpg_bus_usable())
 		return;
-	if (relation->in_tree && cpg_load->ncells >= MEMBERS_MAX)
+	relation = cpg_relation(relid);
+	if (relation->name != NULL)
+		cpg_deps_cell(relation->name_cell);
+}
+
+static void
+read_tree(CpgRelation relation)
+{
+	cpg_deps_cell(relation.tree);
+	depend_on_name(relation.root);
+}
+
+static void
+read_table(CpgRelation relation)
+{
+	if (relation.in_tree && cpg_deps_has_cell(cpg_load, relation.tree))
+		return;
+	if (relation.in_tree && cpg_load->ncells >= MEMBERS_MAX)
 	{
-		cpg_deps_cell(relation->tree);
+		read_tree(relation);
 		return;
 	}
-	cpg_deps_cell(relation->cell);
-	for (int i = 0; i < relation->nancestors; i++)
-		cpg_deps_cell(relation->ancestors[i]);
+	cpg_deps_cell(relation.cell);
+	depend_on_name(relation.relid);
+	for (int i = 0; i < relation.nancestors; i++)
+	{
+		cpg_deps_cell(cpg_cell_table(cpg_guard, MyDatabaseId, relation.ancestors[i]));
+		depend_on_name(relation.ancestors[i]);
+	}
 }
 
 /* The load under way reads a relation. */
@@ -55,26 +82,47 @@ cpg_track_read(Oid relid)
 			break;
 		case CPG_RELATION_FOREIGN:
 			cpg_deps_untracked(CPG_UNTRACKED_FOREIGN);
-			read_table(relation);
+			read_table(*relation);
 			break;
 		case CPG_RELATION_TRACKED:
-			read_table(relation);
+			read_table(*relation);
 			break;
 	}
 	cpg_deps_relation(relid);
+}
+
+/* Bump the cell of a relation, or of the tree below it. */
+static void
+bump(CpgCell cell, Oid relid)
+{
+	const CpgRelation *relation;
+
+	if (!cpg_bus_usable())
+	{
+		cpg_inval_cell(cell);
+		return;
+	}
+	relation = cpg_relation(relid);
+	cpg_inval_named_cell(cell, relation->name, relation->name_len);
+}
+
+static bool
+is_tracked(const CpgRelation *relation)
+{
+	return relation->kind == CPG_RELATION_TRACKED || relation->kind == CPG_RELATION_FOREIGN;
 }
 
 /* The transaction changes rows of a relation. */
 void
 cpg_track_write(Oid relid)
 {
-	const CpgRelation *relation = cpg_relation(relid);
+	CpgRelation relation = *cpg_relation(relid);
 
-	if (relation->kind != CPG_RELATION_TRACKED && relation->kind != CPG_RELATION_FOREIGN)
+	if (!is_tracked(&relation))
 		return;
-	cpg_inval_cell(relation->cell);
-	if (relation->in_tree)
-		cpg_inval_cell(relation->tree);
+	bump(relation.cell, relid);
+	if (relation.in_tree)
+		bump(relation.tree, relation.root);
 }
 
 /*
@@ -84,11 +132,11 @@ cpg_track_write(Oid relid)
 void
 cpg_track_change(Oid relid)
 {
-	const CpgRelation *relation = cpg_relation(relid);
+	CpgRelation relation = *cpg_relation(relid);
 
-	if (relation->kind != CPG_RELATION_TRACKED && relation->kind != CPG_RELATION_FOREIGN)
+	if (!is_tracked(&relation))
 		return;
 	cpg_track_write(relid);
-	for (int i = 0; i < relation->nancestors; i++)
-		cpg_inval_cell(relation->ancestors[i]);
+	for (int i = 0; i < relation.nancestors; i++)
+		bump(cpg_cell_table(cpg_guard, MyDatabaseId, relation.ancestors[i]), relation.ancestors[i]);
 }

@@ -253,7 +253,7 @@ invalidate_tag(const Rule *rule, const char *data, int len)
 	if (rule->named && cpg_inval_many_cells())
 		cpg_inval_cell(cpg_cell_tag_group(cpg_guard, (uint16) database, data, len));
 	else if (is_in_reach(rule, cpg_namespace_resolve(data, len)))
-		cpg_inval_cell(cpg_cell_tag(cpg_guard, (uint16) database, data, len));
+		cpg_inval_named_cell(cpg_cell_tag(cpg_guard, (uint16) database, data, len), data, len);
 }
 
 /* One image of a row: the old or the new one. */

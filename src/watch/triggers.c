@@ -152,7 +152,7 @@ cpg_watch_clear_tags(const CpgTemplate *template)
 	if (database < 0)
 		return;
 	if (cpg_template_constant(template))
-		cpg_inval_cell(cpg_cell_tag(cpg_guard, (uint16) database, head, len));
+		cpg_inval_named_cell(cpg_cell_tag(cpg_guard, (uint16) database, head, len), head, len);
 	else if (cpg_template_named(template))
 		cpg_inval_cell(cpg_cell_tag_group(cpg_guard, (uint16) database, head, len));
 	else

@@ -192,6 +192,23 @@ cpg_frame_encode(const CpgFrame *frame, uint8 *out, size_t size)
 	return (size_t) (w.at - out);
 }
 
+/*
+ * Put another stamp into a frame without an HMAC that cpg_frame_encode() wrote,
+ * and set its CRC again.
+ */
+void
+cpg_frame_stamp(uint8 *frame, size_t len, uint64 stamp)
+{
+	size_t		origin_len = frame[HEADER_LEN];
+	Writer		w;
+
+	Assert(len > FIXED_LEN && !(frame[6] & CPG_FRAME_HMAC));
+	w.at = frame + HEADER_LEN + 1 + origin_len + CPG_FRAME_ID_LEN;
+	write_number(&w, stamp, 8);
+	w.at = frame + len - CRC_LEN;
+	write_number(&w, checksum(frame, len - CRC_LEN), CRC_LEN);
+}
+
 /* The header up to the length of the frame, and the CRC: is it whole? */
 static CpgFrameFault
 read_header(Reader *r, const uint8 *data, size_t len, CpgFrame *frame)

@@ -9,7 +9,8 @@
  * missing to the headroom.  A round in which much was dead is followed by the
  * next one at once.
  *
- * It also lowers the fences of prepared transactions that have ended.
+ * It also lowers the fences of prepared transactions that have ended, and takes
+ * values of another server out of use when that has been silent for too long.
  *
  * It holds one partition lock at a time, for a few dozen entries, and keeps
  * nothing that its death could damage.
@@ -18,6 +19,7 @@
  */
 #include "postgres.h"
 
+#include "bus/mirror.h"
 #include "clock.h"
 #include "compat.h"
 #include "guc.h"
@@ -117,6 +119,9 @@ cachepg_janitor_main(Datum arg)
 
 		make_headroom(space.npartitions);
 		cpg_twophase_resolve();
+		/* the subscriber may hang */
+		if (cpg_mirror_exists() && !cpg_mirror_current(cpg_clock_now()))
+			cpg_mirror_suspend();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;

@@ -18,4 +18,12 @@ extern PGDLLEXPORT void cachepg_refresher_main(Datum arg);
 extern void cpg_dumper_register(void);
 extern PGDLLEXPORT void cachepg_dumper_main(Datum arg);
 
+/* broadcaster.c */
+extern void cpg_broadcaster_register(void);
+extern PGDLLEXPORT void cachepg_broadcaster_main(Datum arg);
+
+/* subscriber.c */
+extern void cpg_subscriber_register(void);
+extern PGDLLEXPORT void cachepg_subscriber_main(Datum arg);
+
 #endif							/* CPG_WORKER_WORKER_H */

@@ -50,7 +50,7 @@ static const char *
 get_variant(TestStore t, const char *key, Oid role, uint64 fingerprint, bool any)
 {
 	static const char *const names[] = {"hit", "absent", "expired", "evicted",
-	"key", "namespace", "tag", "table", "schema", "role", "pending", "other loader", "other role"};
+	"key", "namespace", "tag", "table", "schema", "role", "home", "pending", "other loader", "other role"};
 	CpgKey		k = variant(t, key, role, fingerprint);
 	CpgValue	value = {.buffer = NULL};
 	CpgResult	result;

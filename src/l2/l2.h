@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * l2.h
+ *	  The second level: values in Redis, and what other servers invalidate.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_L2_L2_H
+#define CPG_L2_L2_H
+
+#include "bus/frames.h"
+#include "inval/inval.h"
+#include "l2/name.h"
+#include "wire/message.h"
+
+/* A value to be written, beside its name. */
+typedef struct CpgL2Value
+{
+	Oid			type;
+	Datum		value;
+	bool		isnull;
+	const CpgItem *item;		/* life and cells; its data are not looked at */
+} CpgL2Value;
+
+/* apply.c */
+typedef struct CpgApply
+{
+	Oid			database;		/* here, of the message's name; InvalidOid:
+								 * there is none */
+	bool		from_home;
+	bool		retell;			/* this server is the home of others: they are
+								 * to hear of it from here */
+	uint64		number;			/* the origin's */
+} CpgApply;
+
+extern void cpg_apply_item(const CpgApply *apply, const CpgMessageItem *item);
+extern void cpg_apply_everything(const CpgApply *apply);
+
+/* read.c */
+extern bool cpg_l2_readable(const CpgNamespace *ns);
+extern bool cpg_l2_worth_asking(CpgCounter why);
+extern bool cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
+						CpgValue *value);
+
+/* write.c */
+extern bool cpg_l2_writable(const CpgNamespace *ns);
+extern bool cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
+						const CpgL2Value *value, CpgFrameJob *job);
+extern void cpg_l2_send(const CpgKey *key, const CpgFrameJob *job);
+
+#endif							/* CPG_L2_L2_H */

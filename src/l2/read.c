@@ -1,0 +1,260 @@
+/*-------------------------------------------------------------------------
+ *
+ * read.c
+ *	  A value from Redis, if it is valid.
+ *
+ * What is found there may be of any age: Redis may have been away, have come
+ * back with an old file, or have delayed a write.  So a frame says at which
+ * number of its server's validity clock its value was made and on which cells it
+ * depends, and is taken only if none of them has been invalidated since:
+ *
+ *	  of the own server		by the own guard, which knows of every commit
+ *	  of the home			by the mirror of the home's, which lags a little, and
+ *							not if it may lag by more than cachepg.bus_silence
+ *
+ * The own stamp is read before Redis is asked; see bus/mirror.c.
+ *
+ * The rest of its life is asked for before the value itself: a value that takes
+ * its place in between then seems to live shorter, not longer.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "bus/bus.h"
+#include "bus/mirror.h"
+#include "clock.h"
+#include "codec/codec.h"
+#include "fault.h"
+#include "guc.h"
+#include "l2/l2.h"
+#include "mb/pg_wchar.h"
+#include "redis/redis.h"
+#include "shmem.h"
+#include "utils/memutils.h"
+#include "value/value.h"
+
+#define IMPLIED_CELLS 3			/* namespace, database, key: see write.c */
+
+typedef struct Found
+{
+	CpgFrame	frame;
+	CpgCell		cell[CPG_CELLS_MAX + IMPLIED_CELLS];
+	int64		life;			/* ms that it has left */
+	uint64		stamp;			/* of the own clock, from before it was read */
+} Found;
+
+/* Whether values of a namespace may be in Redis, and be taken from there. */
+bool
+cpg_l2_readable(const CpgNamespace *ns)
+{
+	return cpg_bus_usable() && ns->l2 && ns->number >= 0 && cpg_redis_configured() &&
+		(cpg_mirror_exists() ? cpg_mirror_current(cpg_clock_now()) : !RecoveryInProgress());
+}
+
+/* Whether what this server misses, for a reason, may be in Redis for it. */
+bool
+cpg_l2_worth_asking(CpgCounter why)
+{
+	switch (why)
+	{
+		case CPG_COUNT_ABSENT:
+		case CPG_COUNT_EXPIRED:
+		case CPG_COUNT_EVICTED:
+		case CPG_COUNT_INVALIDATED_KEY:
+		case CPG_COUNT_INVALIDATED_NAMESPACE:
+		case CPG_COUNT_INVALIDATED_TAG:
+		case CPG_COUNT_INVALIDATED_TABLE:
+		case CPG_COUNT_INVALIDATED_SCHEMA:
+		case CPG_COUNT_INVALIDATED_ROLE:
+		case CPG_COUNT_INVALIDATED_HOME:
+		case CPG_COUNT_LOADER_CHANGED:
+		case CPG_COUNT_OTHER_ROLE:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Ask Redis; false, and counted, if nothing usable came. */
+static bool
+ask(const CpgNamespace *ns, const CpgL2Name *name, int64 *life, CpgRedisReply *value)
+{
+	const char *ttl[] = {"PTTL", name->key};
+	const char *get[] = {"GET", name->key};
+	size_t		ttl_lens[] = {4, name->key_len};
+	size_t		get_lens[] = {3, name->key_len};
+	CpgRedisCommand command[] = {{2, ttl, ttl_lens}, {2, get, get_lens}};
+	CpgRedisReply reply[2];
+	CpgRedisStatus status;
+
+	status = cpg_redis_pipeline(cpg_redis_node_for(name->key, name->key_len), command, 2,
+								CPG_REDIS_IDEMPOTENT, cpg_redis_timeout, reply);
+	if (status != CPG_REDIS_OK || reply[0].type != CPG_REDIS_INTEGER ||
+		(reply[1].type != CPG_REDIS_STRING && reply[1].type != CPG_REDIS_NIL))
+	{
+		cpg_stats_add(ns->number, CPG_COUNT_L2_UNAVAILABLE, 1);
+		return false;
+	}
+	if (reply[1].type == CPG_REDIS_NIL || reply[0].integer <= 0)
+	{
+		cpg_stats_add(ns->number, CPG_COUNT_L2_MISSES, 1);
+		return false;
+	}
+	*life = reply[0].integer;
+	*value = reply[1];
+	return true;
+}
+
+/* Whether the own server's clock says that a frame of its own is valid. */
+static bool
+is_valid_here(const Found *found, uint64 hash)
+{
+	const CpgFrame *frame = &found->frame;
+	uint8		epoch[CPG_MESSAGE_EPOCH_LEN];
+
+	cpg_bus_epoch(epoch);
+	if (!cpg_span_equal(frame->origin, cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()))) ||
+		memcmp(frame->epoch, epoch, sizeof(epoch)) != 0)
+		return false;
+	for (int i = 0; i < frame->ncells; i++)
+	{
+		if (found->cell[i] >= cpg_guard->first[CPG_CELL_MIRROR])
+			return false;
+		if (!cpg_guard_valid(cpg_guard, found->cell[i], frame->stamp) && !CPG_SKIP("l2-cells"))
+			return false;
+		if ((cpg_cell_kind(cpg_guard, found->cell[i]) == CPG_CELL_NAMESPACE ||
+			 cpg_cell_kind(cpg_guard, found->cell[i]) == CPG_CELL_TAG) &&
+			cpg_guard_stale(cpg_guard, found->cell[i], frame->stamp))
+			return false;
+	}
+	return !cpg_guard_key_stale(cpg_guard, hash, frame->stamp);
+}
+
+/* Whether the mirror of the home's clock says so of one of the home's. */
+static bool
+is_valid_there(const Found *found)
+{
+	const CpgFrame *frame = &found->frame;
+
+	return cpg_span_equal(frame->origin, cpg_span(cpg_l2_home, strlen(cpg_l2_home))) &&
+		cpg_mirror_admits(frame->epoch, frame->stamp, found->cell, frame->ncells) &&
+		cpg_mirror_current(cpg_clock_now());
+}
+
+/* Whether a frame is sound, is what was asked for, and valid. */
+static bool
+accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
+{
+	CpgFrame   *frame = &found->frame;
+
+	if (cpg_frame_decode((const uint8 *) reply->data, reply->len, frame) != CPG_FRAME_FAULT_NONE ||
+		frame->ncells < IMPLIED_CELLS || frame->ncells > lengthof(found->cell) ||
+		!cpg_l2_name_matches(name, frame))
+		return false;
+	for (int i = 0; i < frame->ncells; i++)
+		found->cell[i] = cpg_frame_cell(frame, i);
+	return cpg_mirror_exists() ? is_valid_there(found) : is_valid_here(found, key->hash);
+}
+
+/* The item under which a value is kept here; false if it cannot be. */
+static bool
+fill_item(const CpgNamespace *ns, const Found *found, int64 now, CpgCell *cells, CpgItem *item)
+{
+	const CpgFrame *frame = &found->frame;
+
+	item->created = now - Max((int64) frame->life - found->life, 0);
+	item->expiry = now + Min(found->life, frame->life);
+	item->soft_ttl = frame->soft_life;
+	item->load_time = frame->load_time;
+	item->max_entries = ns->max_entries;
+	item->max_bytes = ns->max_bytes;
+	item->cells = cells;
+	if (!cpg_mirror_exists())
+	{
+		item->stamp = frame->stamp;
+		item->ncells = frame->ncells - IMPLIED_CELLS;
+		memcpy(cells, found->cell + IMPLIED_CELLS, item->ncells * sizeof(CpgCell));
+		return true;
+	}
+	if (frame->ncells + 1 > CPG_CELLS_MAX)
+		return false;
+	item->stamp = CPG_SKIP("l2-stamp-order") ? cpg_guard_stamp(cpg_guard) : found->stamp;
+	item->ncells = cpg_mirror_cells(found->cell, frame->ncells, cells);
+	return true;
+}
+
+/* Keep a value here, and give it to the caller. */
+static bool
+keep(CpgNamespace *ns, const CpgKey *key, const Found *found, Oid type, Datum datum,
+	 CpgValue *value)
+{
+	bool		isnull = (found->frame.flags & CPG_FRAME_NULL) != 0;
+	CpgCell		cells[CPG_CELLS_MAX];
+	CpgTypeInfo info;
+	CpgWrite	record;
+
+	memset(&record, 0, sizeof(record));
+	record.op = CPG_WRITE_PUT;
+	record.mode = CPG_PUT_FILL;
+	record.immediate = true;
+	record.ns = ns;
+	record.key = *key;
+	record.key.any_fingerprint = false;
+	record.now = cpg_clock_now();
+	cpg_type_info(type, &info);
+	cpg_value_encode(&info, datum, isnull, &record.item);
+	if (fill_item(ns, found, record.now, cells, &record.item) &&
+		!cpg_inval_hides(key, record.item.cells, record.item.ncells))
+		(void) cpg_inval_write(&record);
+	else
+		return false;
+	value->datum = datum;
+	value->isnull = isnull;
+	value->typid = type;
+	value->len = record.item.len;
+	value->kind = info.kind;
+	value->shape = record.item.shape;
+	value->stamp = record.item.stamp;
+	value->created = record.item.created;
+	value->expiry = record.item.expiry;
+	value->soft_ttl = record.item.soft_ttl;
+	value->load_time = record.item.load_time;
+	value->stale = false;
+	return true;
+}
+
+/*
+ * Look for a value in Redis; if there is a valid one, of the type wanted unless
+ * that is InvalidOid, keep it here and fill *value.  Takes cachepg.redis_timeout
+ * at most.  Raises no errors but those of a cancellation and of memory.
+ */
+bool
+cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
+			CpgValue *value)
+{
+	Found		found;
+	CpgRedisReply reply;
+	Oid			type;
+	Datum		datum = (Datum) 0;
+
+	found.stamp = cpg_guard_stamp(cpg_guard);
+	CPG_FAULT("l2-stamped");
+	if (!ask(ns, name, &found.life, &reply))
+		return false;
+	CPG_FAULT("l2-answered");
+	if (accept(name, key, &reply, &found))
+	{
+		type = cpg_codec_type(found.frame.type_schema, found.frame.type_name);
+		if (OidIsValid(type) && (!OidIsValid(wanted) || type == wanted) &&
+			cpg_codec_decode(&found.frame, type, cpg_store_value_max(cpg_store), &datum) &&
+			keep(ns, key, &found, type, datum, value))
+		{
+			cpg_stats_add(ns->number, CPG_COUNT_L2_HITS, 1);
+			return true;
+		}
+	}
+	cpg_stats_add(ns->number, CPG_COUNT_L2_REFUSED, 1);
+	return false;
+}

@@ -1,0 +1,113 @@
+/*-------------------------------------------------------------------------
+ *
+ * write.c
+ *	  A value on its way to Redis.
+ *
+ * Only the home writes, and only what it may keep itself.  The frame is made by
+ * the session that has the value, where an error may still occur, and gets its
+ * stamp when it is handed to the broadcaster: of a load, the one it began with;
+ * of a set, the number of its commit.
+ *
+ * A frame lists the cells of namespace, database and key before the others,
+ * which an entry of the store has implicitly.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "bus/bus.h"
+#include "bus/mirror.h"
+#include "clock.h"
+#include "codec/codec.h"
+#include "l2/l2.h"
+#include "mb/pg_wchar.h"
+#include "redis/redis.h"
+#include "shmem.h"
+
+/* Whether this server writes values of a namespace to Redis. */
+bool
+cpg_l2_writable(const CpgNamespace *ns)
+{
+	return cpg_bus_active() && ns->l2 && ns->number >= 0 && !cpg_mirror_exists() &&
+		cpg_redis_configured() && !RecoveryInProgress();
+}
+
+/* All cells of a value; returns their number. */
+static int
+write_cells(const CpgKey *key, const CpgItem *item, uint8 *cells)
+{
+	int			n = 0;
+
+	cpg_frame_set_cell(cells, n++, cpg_cell_namespace(key->ns));
+	cpg_frame_set_cell(cells, n++, cpg_cell_database(cpg_guard,
+													 *cpg_guard_database(cpg_guard, key->ns)));
+	cpg_frame_set_cell(cells, n++, cpg_cell_key(cpg_guard, key->hash));
+	for (int i = 0; i < item->ncells; i++)
+		cpg_frame_set_cell(cells, n++, item->cells[i]);
+	return n;
+}
+
+static int64
+life_in_redis(const CpgNamespace *ns, const CpgItem *item, int64 now)
+{
+	int64		life = item->expiry - now;
+
+	if (ns->l2_ttl > 0)
+		life = Min(life, ns->l2_ttl);
+	return Min(life, PG_UINT32_MAX);
+}
+
+/*
+ * Make the frame of a value and the key under which it is to lie in Redis
+ * (palloc'd); false if it is not to be written.
+ */
+bool
+cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
+			const CpgL2Value *value, CpgFrameJob *job)
+{
+	uint8		cells[(CPG_CELLS_MAX + 3) * 4];
+	int64		life = life_in_redis(ns, value->item, cpg_clock_now());
+	CpgEncoded	encoded;
+	CpgFrame	frame;
+	Size		size;
+
+	memset(&frame, 0, sizeof(frame));
+	if (life <= 0 ||
+		!cpg_codec_encode(ns->codec, value->type, value->value, value->isnull, ns->compress_above,
+						  &encoded) ||
+		!cpg_codec_name(value->type, &frame.type_schema, &frame.type_name))
+		return false;
+	frame.codec = encoded.codec;
+	frame.flags = encoded.flags;
+	frame.raw_len = encoded.raw_len;
+	frame.payload = cpg_span(encoded.data, encoded.len);
+	frame.origin = cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()));
+	cpg_bus_epoch(frame.epoch);
+	frame.ncells = (uint16) write_cells(key, value->item, cells);
+	frame.cells = cells;
+	cpg_l2_name_into(name, &frame);
+	frame.encoding = cpg_span("UTF8", 4);
+	frame.life = (uint32) life;
+	frame.soft_life = value->item->soft_ttl;
+	frame.load_time = value->item->load_time;
+	size = cpg_frame_size(&frame);
+	if (size == 0 || name->key_len + size > cpg_frames_max())
+		return false;
+	job->expiry = cpg_clock_now() + life;
+	job->key_len = (uint32) name->key_len;
+	job->frame_len = (uint32) size;
+	job->bytes = palloc(name->key_len + size);
+	memcpy(job->bytes, name->key, name->key_len);
+	(void) cpg_frame_encode(&frame, (uint8 *) job->bytes + name->key_len, size);
+	return true;
+}
+
+/* Have a value written that was stored here with job->stamp. */
+void
+cpg_l2_send(const CpgKey *key, const CpgFrameJob *job)
+{
+	bool		sent = cpg_frames_put(job);
+
+	cpg_stats_add(key->ns, sent ? CPG_COUNT_L2_WRITES : CPG_COUNT_L2_DROPPED, 1);
+}

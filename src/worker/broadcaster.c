@@ -1,0 +1,462 @@
+/*-------------------------------------------------------------------------
+ *
+ * broadcaster.c
+ *	  The worker that sends to Redis: what commits invalidated, as messages,
+ *	  and values.
+ *
+ * Messages are numbered.  One that Redis has not acknowledged is sent again as
+ * it was, so that its number means the same thing to whoever got it already;
+ * until then nothing after it is sent, and the ring (bus/ring.c) fills.
+ * Values are sent once: what Redis does not take is gone, and will be loaded
+ * again.
+ *
+ * Starts after recovery: a standby commits nothing.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "bus/bus.h"
+#include "bus/frames.h"
+#include "clock.h"
+#include "common/pg_prng.h"
+#include "compat.h"
+#include "guc.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "policy/registry.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "redis/redis.h"
+#include "shmem.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+#include "wire/frame.h"
+#include "worker/databases.h"
+#include "worker/worker.h"
+
+#define RESTART_SECONDS 1
+#define SEND_TIMEOUT	1000	/* ms */
+#define BACKOFF_MIN		100		/* ms */
+#define BACKOFF_MAX		5000
+#define SEEN_MAX		64		/* cells of a message that are not repeated */
+#define FRAMES_AT_ONCE	64
+
+/* Messages of one batch, made before the first of them is sent. */
+typedef struct Outbox
+{
+	CpgBusBatch batch;
+	MemoryContext context;
+	StringInfo *message;
+	int			count;
+	int			sent;
+	int			room;
+	uint64		last;			/* number of the last of them */
+} Outbox;
+
+static Outbox outbox;
+static int	failures = 0;		/* in succession */
+static int64 retry_at = 0;
+static int64 beat_at = 0;
+
+/* ---------------------------------------------------------------------
+ * Messages
+ * ---------------------------------------------------------------------
+ */
+
+static void
+set_header(CpgMessageHeader *header, CpgMessageKind kind, uint64 n, uint64 seq, XLogRecPtr lsn)
+{
+	memset(header, 0, sizeof(*header));
+	header->kind = kind;
+	strlcpy(header->origin, cpg_bus_origin(), sizeof(header->origin));
+	cpg_bus_epoch(header->epoch);
+	header->n = n;
+	header->seq = seq;
+	header->system = GetSystemIdentifier();
+	header->timeline = GetWALInsertionTimeLine();
+	header->lsn = lsn;
+}
+
+/* Begin one more message of the batch; its writer writes into its memory. */
+static void
+begin_message(CpgMessageWriter *writer, const CpgMessageHeader *header)
+{
+	StringInfo	message = makeStringInfo();
+
+	enlargeStringInfo(message, CPG_MESSAGE_SIZE_MAX);
+	if (outbox.count == outbox.room)
+	{
+		outbox.room = Max(2 * outbox.room, 16);
+		outbox.message = outbox.message == NULL ? palloc(outbox.room * sizeof(StringInfo))
+			: repalloc(outbox.message, outbox.room * sizeof(StringInfo));
+	}
+	outbox.message[outbox.count++] = message;
+	if (!cpg_message_begin(writer, message->data, CPG_MESSAGE_SIZE_MAX, header))
+		elog(ERROR, "could not begin a message");
+}
+
+static void
+end_message(const CpgMessageWriter *writer)
+{
+	outbox.message[outbox.count - 1]->len = (int) writer->len;
+}
+
+/* Everything in a database, or in all of them. */
+static void
+write_lost(const CpgBusLost *lost)
+{
+	const char *name = OidIsValid(lost->database) ? cpg_database_name(lost->database) : NULL;
+	int			number = OidIsValid(lost->database) ? cpg_registry_find_database(lost->database) : -1;
+	CpgMessageItem item = {.what = CPG_MESSAGE_DATABASE};
+	CpgMessageHeader header;
+	CpgMessageWriter writer;
+
+	set_header(&header, CPG_MESSAGE_INVAL, ++outbox.last, lost->number, lost->lsn);
+	if (name != NULL && number >= 0)
+	{
+		strlcpy(header.database, name, sizeof(header.database));
+		item.cell = cpg_cell_database(cpg_guard, (uint16) number);
+	}
+	begin_message(&writer, &header);
+	(void) cpg_message_append(&writer, &item);
+	end_message(&writer);
+}
+
+static bool
+is_of_key(CpgMessageWhat what)
+{
+	return what == CPG_MESSAGE_KEY || what == CPG_MESSAGE_EXPIRE_KEY;
+}
+
+/* Whether the message has said that already; remembers the last few cells. */
+static bool
+is_repeated(CpgMessageItem *seen, int *nseen, const CpgMessageItem *item)
+{
+	if (is_of_key(item->what))
+		return false;
+	for (int i = 0; i < Min(*nseen, SEEN_MAX); i++)
+	{
+		if (seen[i].cell == item->cell && seen[i].what == item->what &&
+			cpg_span_equal(seen[i].name, item->name))
+			return true;
+	}
+	seen[(*nseen)++ % SEEN_MAX] = *item;
+	return false;
+}
+
+static void
+read_item(const CpgBusItem *from, CpgMessageItem *to)
+{
+	memset(to, 0, sizeof(*to));
+	to->what = from->what;
+	to->cell = from->cell;
+	to->name = cpg_span(from->name, from->len);
+	if (from->what == CPG_MESSAGE_TABLE)
+	{
+		Size		schema = strnlen(from->name, from->len);
+
+		to->schema = cpg_span(from->name, schema);
+		to->name = cpg_span(from->name + schema + 1, from->len - schema - 1);
+	}
+}
+
+/*
+ * The records of a batch as messages: a message is about one database, and ends
+ * where it is full.  Its number of the clock is that of its newest record.
+ */
+static void
+write_records(void)
+{
+	CpgMessageItem seen[SEEN_MAX];
+	int			nseen = 0;
+	CpgMessageHeader header;
+	CpgMessageWriter writer;
+	CpgBusTaken record;
+	Oid			database = InvalidOid;
+	uint64		newest = 0;
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
+	Size		at = 0;
+
+	/* the newest of all: it is on the safe side for each of them */
+	for (Size look = 0; cpg_bus_next(&outbox.batch, &look, &record);)
+	{
+		newest = record.number;
+		lsn = Max(lsn, record.lsn);
+	}
+	while (cpg_bus_next(&outbox.batch, &at, &record))
+	{
+		CpgBusItem	item;
+		CpgMessageItem line;
+		Size		from = 0;
+
+		while (cpg_bus_next_item(&record, &from, &item))
+		{
+			read_item(&item, &line);
+			if (record.database == database && is_repeated(seen, &nseen, &line))
+				continue;
+			if (record.database == database && cpg_message_append(&writer, &line))
+				continue;
+			if (OidIsValid(database))
+				end_message(&writer);
+			database = record.database;
+			nseen = 0;
+			set_header(&header, CPG_MESSAGE_INVAL, ++outbox.last, newest, lsn);
+			strlcpy(header.database, cpg_database_name(database) != NULL ?
+					cpg_database_name(database) : "", sizeof(header.database));
+			begin_message(&writer, &header);
+			(void) is_repeated(seen, &nseen, &line);
+			(void) cpg_message_append(&writer, &line);
+		}
+	}
+	if (OidIsValid(database))
+		end_message(&writer);
+}
+
+/* Nothing was left to say, up to this number. */
+static void
+write_beat(void)
+{
+	CpgMessageHeader header;
+	CpgMessageWriter writer;
+
+	set_header(&header, CPG_MESSAGE_BEAT, outbox.last, outbox.batch.settled, InvalidXLogRecPtr);
+	begin_message(&writer, &header);
+	end_message(&writer);
+	beat_at = cpg_clock_now() + cpg_bus_heartbeat;
+}
+
+/* Make the messages of what there is, if all of the last batch is sent. */
+static void
+fill_outbox(void)
+{
+	MemoryContext old;
+
+	if (outbox.sent < outbox.count)
+		return;
+	MemoryContextReset(outbox.context);
+	outbox.message = NULL;
+	outbox.count = outbox.sent = outbox.room = 0;
+	old = MemoryContextSwitchTo(outbox.context);
+	outbox.last = cpg_bus_last_message();
+	cpg_bus_collect(&outbox.batch);
+	for (int i = 0; i < outbox.batch.nlost; i++)
+		write_lost(&outbox.batch.lost[i]);
+	write_records();
+	if (outbox.batch.drained && (outbox.count > 0 || cpg_clock_now() >= beat_at))
+		write_beat();
+	MemoryContextSwitchTo(old);
+}
+
+/* ---------------------------------------------------------------------
+ * Sending
+ * ---------------------------------------------------------------------
+ */
+
+/* Say when it goes wrong and when it is well again; how long to wait is drawn. */
+static void
+note_failure(const char *why)
+{
+	int64		most = Min((int64) BACKOFF_MIN << Min(failures, 10), BACKOFF_MAX);
+	int64		wait = (int64) (pg_prng_double(&pg_global_prng_state) * (double) most);
+
+	failures++;
+	retry_at = cpg_clock_now() + wait;
+	/* the first few, then every doubling */
+	if (failures <= 5 || (failures & (failures - 1)) == 0)
+		ereport(LOG,
+				(errcode(ERRCODE_CONNECTION_FAILURE),
+				 errmsg("cachepg could not tell other servers of invalidations: %s",
+						why),
+				 errdetail("Attempt %d, retrying in " INT64_FORMAT " ms.", failures, wait)));
+}
+
+static void
+note_success(void)
+{
+	if (failures > 0)
+		ereport(LOG, (errmsg("cachepg tells other servers of invalidations again"),
+					  errdetail("Recovered after %d attempts.", failures)));
+	failures = 0;
+	retry_at = 0;
+}
+
+/*
+ * Send one message to the stream and to the channel; *refusal is the server's
+ * error if it does not take it.
+ */
+static CpgRedisStatus
+send_message(StringInfo message, const char **refusal)
+{
+	char		length[16];
+	const char *stream = cpg_bus_key();
+	const char *add[] = {"XADD", stream, "MAXLEN", "~", length, "*", "m", message->data};
+	const char *publish[] = {"PUBLISH", stream, message->data};
+	size_t		add_lens[] = {4, strlen(stream), 6, 1, 0, 1, 1, message->len};
+	size_t		publish_lens[] = {7, strlen(stream), message->len};
+	CpgRedisCommand command[2] = {{8, add, add_lens}, {3, publish, publish_lens}};
+	CpgRedisReply reply[2];
+	CpgRedisStatus status;
+
+	add_lens[4] = (size_t) snprintf(length, sizeof(length), "%d", cpg_bus_stream_length);
+	status = cpg_redis_pipeline(cpg_redis_node_for(stream, strlen(stream)), 2, command, 0,
+								SEND_TIMEOUT, reply);
+	*refusal = status == CPG_REDIS_OK && reply[0].type == CPG_REDIS_ERROR ? reply[0].data : NULL;
+	return status;
+}
+
+/* Send what is in the outbox; false if Redis does not take it. */
+static bool
+send_messages(void)
+{
+	while (outbox.sent < outbox.count)
+	{
+		const char *refusal;
+		CpgRedisStatus status = send_message(outbox.message[outbox.sent], &refusal);
+
+		CHECK_FOR_INTERRUPTS();
+		if (status != CPG_REDIS_OK || refusal != NULL)
+		{
+			note_failure(refusal != NULL ? refusal : cpg_redis_status_text(status));
+			return false;
+		}
+		note_success();
+		if (++outbox.sent == outbox.count)
+			cpg_bus_acknowledge(&outbox.batch, outbox.last);
+	}
+	return true;
+}
+
+/* Give a frame its stamp, and send it with the rest of its life. */
+static bool
+send_frame(CpgFrameJob *job)
+{
+	int64		left = job->expiry - cpg_clock_now();
+	char		life[24];
+	const char *set[] = {"SET", job->bytes, job->bytes + job->key_len, "PX", life};
+	size_t		lens[] = {3, job->key_len, job->frame_len, 2, 0};
+	CpgRedisReply reply;
+
+	if (left <= 0)
+		return true;
+	lens[4] = (size_t) snprintf(life, sizeof(life), INT64_FORMAT, left);
+	cpg_frame_stamp((uint8 *) job->bytes + job->key_len, job->frame_len, job->stamp);
+	return cpg_redis_call(cpg_redis_node_for(job->bytes, job->key_len), 5, set, lens, 0,
+						  SEND_TIMEOUT, &reply) == CPG_REDIS_OK;
+}
+
+/* Send some values; true if there may be more. */
+static bool
+send_frames(char *bytes)
+{
+	for (int i = 0; i < FRAMES_AT_ONCE; i++)
+	{
+		CpgFrameJob job = {.bytes = bytes};
+
+		if (!cpg_frames_take(&job, cpg_frames_max()))
+			return false;
+		CHECK_FOR_INTERRUPTS();
+		if (!send_frame(&job))
+			return false;
+	}
+	return true;
+}
+
+/* ---------------------------------------------------------------------
+ * The worker
+ * ---------------------------------------------------------------------
+ */
+
+/* Register the broadcaster; called once, by _PG_init in the postmaster. */
+void
+cpg_broadcaster_register(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = RESTART_SECONDS;
+	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "cachepg_broadcaster_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "cachepg broadcaster", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "cachepg broadcaster", sizeof(worker.bgw_type));
+	RegisterBackgroundWorker(&worker);
+}
+
+static void
+stand_down(int code, Datum arg)
+{
+	cpg_bus_activate(false);
+}
+
+/* How long to sleep: until a message or a heartbeat is due. */
+static long
+pause_length(bool more)
+{
+	int64		now = cpg_clock_now();
+
+	if (retry_at > now)
+		return (long) (retry_at - now);
+	return more ? 0 : (long) Max(Min(beat_at - now, 1000), 1);
+}
+
+/* One round; true if there may be more to do at once. */
+static bool
+work(char *bytes)
+{
+	bool		more = false;
+
+	if (!cpg_redis_configured() || cpg_clock_now() < retry_at)
+		return false;
+	fill_outbox();
+	if (outbox.count > outbox.sent)
+		more = send_messages() && !outbox.batch.drained;
+	if (failures == 0)
+		more |= send_frames(bytes);
+	return more;
+}
+
+/* Main loop.  SIGUSR1 keeps its standard handler, so barriers are answered. */
+void
+cachepg_broadcaster_main(Datum arg)
+{
+	uint32		wait_event;
+	char	   *bytes;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	wait_event = CPG_WAIT_EVENT_NEW("CachePgBroadcaster");
+	before_shmem_exit(stand_down, (Datum) 0);
+	outbox.context = AllocSetContextCreate(TopMemoryContext, "cachepg outbox",
+										   ALLOCSET_DEFAULT_SIZES);
+	outbox.batch.data = MemoryContextAlloc(TopMemoryContext, CPG_BUS_BATCH_BYTES);
+	bytes = MemoryContextAlloc(TopMemoryContext, cpg_frames_max());
+	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "cachepg broadcaster",
+												 ALLOCSET_DEFAULT_SIZES);
+	cpg_bus_activate(true);
+
+	for (;;)
+	{
+		bool		more;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		more = work(bytes);
+		MemoryContextReset(CurrentMemoryContext);
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 pause_length(more), wait_event);
+	}
+}

@@ -1,0 +1,407 @@
+/*-------------------------------------------------------------------------
+ *
+ * subscriber.c
+ *	  The worker that hears from Redis what other servers invalidated.
+ *
+ * It reads the stream of messages and applies each at once (l2/apply.c).  For
+ * each origin it knows the number of the last message.  If one is missing, if the
+ * origin began a new life, or if it is heard of for the first time, whatever it
+ * may have invalidated before is unknown: all that is kept here is dropped.
+ *
+ * The home is told from the others: its values are taken from Redis.  They are
+ * taken only while nothing of it is missing.
+ *
+ *	 unknown    nothing, or a gap: waits for a beat, which says up to which
+ *				number of the clock everything has been sent; values older
+ *				than that are refused from then on, and it is current
+ *	 current	until a gap, a new life, or a silence of cachepg.bus_silence
+ *	 silent		messages go on where they stopped: current again
+ *
+ * If the whole stream falls silent, of which the own server's beats are a part,
+ * it is read from its beginning: it may have been lost, and its identifiers,
+ * which come from Redis' clock, may have gone back.  What is read then may be
+ * old: nothing in it begins a life or proves that somebody is alive.  The number
+ * of the clock in each beat is a new one, so that an old beat is known.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "bus/bus.h"
+#include "bus/mirror.h"
+#include "clock.h"
+#include "compat.h"
+#include "fault.h"
+#include "guc.h"
+#include "l2/l2.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "redis/redis.h"
+#include "shmem.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+#include "worker/databases.h"
+#include "worker/worker.h"
+
+#define RESTART_SECONDS 1
+#define ORIGINS_MAX		64
+#define READ_COUNT		100		/* messages at once */
+#define BLOCK_TIME		500		/* ms that Redis waits for a message */
+#define ANSWER_TIME		1000	/* ms beyond that */
+#define RETRY_TIME		200		/* ms */
+#define ID_SIZE			48
+
+typedef enum OriginState
+{
+	ORIGIN_UNKNOWN,				/* waits for a beat */
+	ORIGIN_CURRENT
+} OriginState;
+
+typedef struct Origin
+{
+	char		name[CPG_MESSAGE_NAME_SIZE];
+	uint8		epoch[CPG_MESSAGE_EPOCH_LEN];
+	uint8		before[CPG_MESSAGE_EPOCH_LEN];	/* the epoch before that */
+	uint64		last;			/* number of its last message */
+	uint64		seq;			/* of its clock, in its last beat */
+	OriginState state;
+	int64		heard;
+} Origin;
+
+static Origin origins[ORIGINS_MAX];
+static int	norigins = 0;
+static char last_id[ID_SIZE] = "$";
+static bool catching_up = false;	/* reading what may be old */
+static int64 stream_heard = 0;
+
+static bool
+is_home(const char *name)
+{
+	return cpg_mirror_exists() && strcmp(name, cpg_l2_home) == 0;
+}
+
+/* What is known of an origin, if anything is. */
+static Origin *
+find_origin(const char *name, bool *found)
+{
+	*found = true;
+	for (int i = 0; i < norigins; i++)
+	{
+		if (strcmp(origins[i].name, name) == 0)
+			return &origins[i];
+	}
+	*found = false;
+	return NULL;
+}
+
+/* Room for one more origin; the one not heard of for longest makes it. */
+static Origin *
+add_origin(void)
+{
+	Origin	   *oldest = &origins[0];
+
+	for (int i = 1; i < norigins; i++)
+	{
+		if (origins[i].heard < oldest->heard)
+			oldest = &origins[i];
+	}
+	if (norigins < ORIGINS_MAX)
+		oldest = &origins[norigins++];
+	memset(oldest, 0, sizeof(*oldest));
+	return oldest;
+}
+
+static void
+begin_apply(CpgApply *apply, const CpgMessageHeader *header)
+{
+	memset(apply, 0, sizeof(*apply));
+	apply->from_home = is_home(header->origin);
+	apply->retell = !cpg_mirror_exists() && cpg_bus_active();
+	apply->number = header->seq;
+	if (header->database[0] != '\0')
+		apply->database = cpg_database_of_name(header->database);
+}
+
+/* Something of an origin is not known: forget what it could have invalidated. */
+static void
+lose_track(Origin *origin, const CpgMessageHeader *header)
+{
+	CpgApply	apply;
+
+	if (memcmp(origin->epoch, header->epoch, sizeof(origin->epoch)) != 0)
+	{
+		memcpy(origin->before, origin->epoch, sizeof(origin->epoch));
+		memcpy(origin->epoch, header->epoch, sizeof(origin->epoch));
+		origin->seq = 0;
+	}
+	origin->state = ORIGIN_UNKNOWN;
+	origin->last = header->n;
+	begin_apply(&apply, header);
+	if (apply.from_home)
+		cpg_mirror_suspend();
+	cpg_apply_everything(&apply);
+}
+
+/* Apply the items of a message. */
+static void
+apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
+{
+	char		name[CPG_MESSAGE_SIZE_MAX];
+	CpgMessageItem item;
+	CpgApply	apply;
+
+	begin_apply(&apply, header);
+	if (header->system == GetSystemIdentifier())
+		cpg_bus_note_lsn(header->lsn);
+	while (cpg_message_next(reader, &item, name, sizeof(name)))
+	{
+		if (item.what == CPG_MESSAGE_DATABASE && header->database[0] == '\0')
+			cpg_apply_everything(&apply);
+		else
+			cpg_apply_item(&apply, &item);
+	}
+	/* what cannot be read may be about anything */
+	if (reader->fault != CPG_MESSAGE_FAULT_NONE)
+		cpg_apply_everything(&apply);
+}
+
+/* The home has sent everything up to a number. */
+static void
+take_beat(Origin *origin, const CpgMessageHeader *header, int64 now)
+{
+	bool		began = origin->state == ORIGIN_UNKNOWN;
+
+	if (header->seq <= origin->seq)
+		return;
+	origin->seq = header->seq;
+	if (catching_up)
+		return;
+	origin->state = ORIGIN_CURRENT;
+	if (!is_home(origin->name))
+		return;
+	if (began)
+		cpg_mirror_begin(origin->epoch, header->seq);
+	cpg_mirror_heard(now);
+	cpg_mirror_resume();
+}
+
+/*
+ * A message of another server.  One that has come before is of no interest; a
+ * beat has the number of the message before it.
+ */
+static void
+take_message(CpgMessageReader *reader, const CpgMessageHeader *header)
+{
+	bool		found;
+	Origin	   *origin = find_origin(header->origin, &found);
+	bool		same = found && memcmp(origin->epoch, header->epoch, sizeof(origin->epoch)) == 0;
+	bool		beat = header->kind == CPG_MESSAGE_BEAT;
+	int64		now = cpg_clock_now();
+	uint64		expected;
+
+	if (!same && (catching_up || (found && memcmp(origin->before, header->epoch,
+												  sizeof(origin->before)) == 0)))
+		return;
+	if (!found)
+	{
+		origin = add_origin();
+		strlcpy(origin->name, header->origin, sizeof(origin->name));
+	}
+	origin->heard = now;
+	expected = origin->last + (beat ? 0 : 1);
+	if (!same)
+		lose_track(origin, header);
+	else if (header->n < expected)
+		return;
+	else if (header->n > expected && !CPG_SKIP("bus-gaps"))
+		lose_track(origin, header);
+	origin->last = header->n;
+	if (!beat)
+		apply_items(reader, header);
+	else
+		take_beat(origin, header, now);
+	if (!beat && !catching_up && is_home(origin->name) && origin->state == ORIGIN_CURRENT)
+	{
+		cpg_mirror_heard(now);
+		cpg_mirror_resume();
+	}
+}
+
+static void
+take_bytes(const char *data, Size len)
+{
+	CpgMessageReader reader;
+	CpgMessageHeader header;
+
+	/* what is not of this version is of a server that will be missed */
+	if (cpg_message_open(&reader, data, len, &header) != CPG_MESSAGE_FAULT_NONE)
+		return;
+	stream_heard = cpg_clock_now();
+	if (strcmp(header.origin, cpg_bus_origin()) != 0)
+		take_message(&reader, &header);
+}
+
+/* One entry of the stream: its identifier, and fields with values. */
+static void
+take_entry(const CpgRedisReply *entry)
+{
+	const CpgRedisReply *fields;
+
+	if (entry->type != CPG_REDIS_ARRAY || entry->count != 2 ||
+		entry->items[0].type != CPG_REDIS_STRING || entry->items[0].len >= ID_SIZE)
+		return;
+	memcpy(last_id, entry->items[0].data, entry->items[0].len);
+	last_id[entry->items[0].len] = '\0';
+	fields = &entry->items[1];
+	if (fields->type == CPG_REDIS_ARRAY && fields->count >= 2 &&
+		fields->items[1].type == CPG_REDIS_STRING)
+		take_bytes(fields->items[1].data, fields->items[1].len);
+}
+
+/* What XREAD answered: for each stream its name and entries. */
+static void
+take_reply(const CpgRedisReply *reply)
+{
+	const CpgRedisReply *entries;
+
+	if (reply->type == CPG_REDIS_NIL)
+		catching_up = false;
+	if (reply->type != CPG_REDIS_ARRAY || reply->count != 1 ||
+		reply->items[0].type != CPG_REDIS_ARRAY || reply->items[0].count != 2)
+		return;
+	entries = &reply->items[0].items[1];
+	for (int i = 0; entries->type == CPG_REDIS_ARRAY && i < entries->count; i++)
+		take_entry(&entries->items[i]);
+	if (entries->count < READ_COUNT)
+		catching_up = false;
+}
+
+/* Who has been silent for too long is not current any more. */
+static void
+watch_silence(void)
+{
+	int64		now = cpg_clock_now();
+
+	if (now - stream_heard > cpg_bus_silence && last_id[0] != '$')
+	{
+		strlcpy(last_id, "0-0", sizeof(last_id));
+		catching_up = true;
+		stream_heard = now;
+	}
+	if (cpg_mirror_exists() && !cpg_mirror_current(now))
+		cpg_mirror_suspend();
+}
+
+/* ---------------------------------------------------------------------
+ * The worker
+ * ---------------------------------------------------------------------
+ */
+
+/* Register the subscriber; called once, by _PG_init in the postmaster. */
+void
+cpg_subscriber_register(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_ConsistentState;
+	worker.bgw_restart_time = RESTART_SECONDS;
+	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "cachepg_subscriber_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "cachepg subscriber", sizeof(worker.bgw_name));
+	strlcpy(worker.bgw_type, "cachepg subscriber", sizeof(worker.bgw_type));
+	RegisterBackgroundWorker(&worker);
+}
+
+static void
+end_service(int code, Datum arg)
+{
+	cpg_mirror_suspend();
+}
+
+static void
+see_to_settings(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+	watch_silence();
+}
+
+static bool
+ask(int node)
+{
+	static const char *block = CppAsString2(BLOCK_TIME);
+	static const char *count = CppAsString2(READ_COUNT);
+	const char *key = cpg_bus_key();
+	const char *argv[] = {"XREAD", "COUNT", count, "BLOCK", block, "STREAMS", key, last_id};
+	size_t		lens[] = {5, 5, strlen(count), 5, strlen(block), 7, strlen(key), strlen(last_id)};
+
+	return cpg_redis_send(node, 8, argv, lens) == CPG_REDIS_OK;
+}
+
+/* Ask once and take what comes; false if that failed. */
+static bool
+listen(void)
+{
+	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
+	int64		end = cpg_clock_now() + BLOCK_TIME + ANSWER_TIME;
+	CpgRedisReply reply;
+	CpgRedisStatus status;
+
+	if (!ask(node))
+		return false;
+	while ((status = cpg_redis_receive(node, 100, &reply)) == CPG_REDIS_NOT_YET)
+	{
+		ResetLatch(MyLatch);
+		see_to_settings();
+		if (cpg_clock_now() > end)
+		{
+			cpg_redis_hang_up(node);
+			return false;
+		}
+	}
+	if (status != CPG_REDIS_OK || reply.type == CPG_REDIS_ERROR)
+		return false;
+	take_reply(&reply);
+	return true;
+}
+
+/* Main loop.  SIGUSR1 keeps its standard handler, so barriers are answered. */
+void
+cachepg_subscriber_main(Datum arg)
+{
+	uint32		wait_event;
+	MemoryContext context;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	wait_event = CPG_WAIT_EVENT_NEW("CachePgSubscriber");
+	before_shmem_exit(end_service, (Datum) 0);
+	context = AllocSetContextCreate(TopMemoryContext, "cachepg subscriber", ALLOCSET_DEFAULT_SIZES);
+	stream_heard = cpg_clock_now();
+
+	for (;;)
+	{
+		MemoryContextReset(context);
+		MemoryContextSwitchTo(context);
+		ResetLatch(MyLatch);
+		see_to_settings();
+		if (cpg_redis_configured() && listen())
+			continue;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RETRY_TIME,
+						 wait_event);
+	}
+}
