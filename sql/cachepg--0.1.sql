@@ -407,7 +407,10 @@ CREATE FUNCTION cachepg_namespace_stats(OUT namespace text, OUT hits bigint, OUT
 										OUT load_timeouts bigint, OUT wait_timeouts bigint, OUT retries_throttled bigint,
 										OUT breaker_refused bigint, OUT early_refreshes bigint, OUT refreshes_queued bigint,
 										OUT refreshes_changed bigint, OUT refreshes_unchanged bigint,
-										OUT refreshes_wasted bigint, OUT refreshes_failed bigint, OUT load_time interval)
+										OUT refreshes_wasted bigint, OUT refreshes_failed bigint,
+										OUT l2_hits bigint, OUT l2_misses bigint, OUT l2_refused bigint,
+										OUT l2_unavailable bigint, OUT l2_writes bigint, OUT l2_dropped bigint,
+										OUT load_time interval)
 	RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION cachepg_namespace_stats() IS 'Rows of the view cache_namespace_stats';
@@ -454,6 +457,19 @@ COMMENT ON FUNCTION cachepg_progress_warm() IS 'Rows of the view cache_progress_
 CREATE VIEW cache_progress_warm AS SELECT * FROM cachepg_progress_warm();
 COMMENT ON VIEW cache_progress_warm IS 'Running calls of cache_warm; keys_expected is the planner''s estimate';
 GRANT SELECT ON cache_progress_warm TO PUBLIC;
+
+CREATE FUNCTION cachepg_bus(OUT server text, OUT home text, OUT epoch text, OUT active boolean, OUT messages bigint,
+							OUT unsent_bytes bigint, OUT unsent_databases bigint, OUT values_queued bigint,
+							OUT values_dropped bigint, OUT current boolean, OUT silent interval) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_bus() IS 'Row of the view cache_bus';
+REVOKE ALL ON FUNCTION cachepg_bus() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cachepg_bus() TO pg_monitor;
+
+CREATE VIEW cache_bus AS SELECT * FROM cachepg_bus();
+COMMENT ON VIEW cache_bus IS
+'This server''s part of the bus through Redis: what is unsent, and whether it hears of the home whose values it uses; no row without Redis';
+GRANT SELECT ON cache_bus TO pg_monitor;
 
 CREATE FUNCTION cachepg_misses_by_reason(OUT namespace text, OUT reason text, OUT count bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

@@ -93,6 +93,20 @@ typedef struct CpgBusBatch
 	uint64		settled;		/* all up to this number is in here, or sent */
 } CpgBusBatch;
 
+/* How the bus is doing. */
+typedef struct CpgBusView
+{
+	bool		active;
+	uint64		messages;		/* that Redis has */
+	uint64		unsent;			/* bytes of records */
+	int			lost;			/* databases of which everything is to be told */
+	uint64		values;			/* given to the broadcaster */
+	uint64		dropped;		/* values it had no room for */
+	bool		follows;		/* another server is the home */
+	bool		current;
+	int64		heard;			/* of the home, ms of the cache's clock; 0: never */
+} CpgBusView;
+
 /* names.c */
 extern const char *cpg_bus_origin(void);
 extern const char *cpg_bus_key(void);
@@ -113,6 +127,7 @@ extern void cpg_bus_collect(CpgBusBatch *batch);
 extern bool cpg_bus_next(const CpgBusBatch *batch, Size *at, CpgBusTaken *taken);
 extern bool cpg_bus_next_item(const CpgBusTaken *taken, Size *at, CpgBusItem *item);
 extern void cpg_bus_acknowledge(const CpgBusBatch *batch, uint64 last_message);
+extern void cpg_bus_view(CpgBusView *view);
 extern void cpg_bus_note_lsn(XLogRecPtr lsn);
 extern XLogRecPtr cpg_bus_lsn(void);
 

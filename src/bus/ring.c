@@ -11,6 +11,8 @@
 #include "postgres.h"
 
 #include "bus/bus_internal.h"
+#include "bus/frames.h"
+#include "clock.h"
 #include "fault.h"
 #include "miscadmin.h"
 #include "shmem.h"
@@ -327,4 +329,20 @@ cpg_bus_acknowledge(const CpgBusBatch *batch, uint64 last_message)
 	}
 	cpg_bus->nlost = kept;
 	LWLockRelease(&cpg_bus->lock.lock);
+}
+
+/* See how the bus is doing. */
+void
+cpg_bus_view(CpgBusView *view)
+{
+	view->active = cpg_bus_active();
+	LWLockAcquire(&cpg_bus->lock.lock, LW_SHARED);
+	view->messages = cpg_bus->last_message;
+	view->unsent = cpg_bus->head - cpg_bus->sent;
+	view->lost = cpg_bus->nlost;
+	LWLockRelease(&cpg_bus->lock.lock);
+	cpg_frames_counts(&view->values, &view->dropped);
+	view->follows = cpg_mirror_exists();
+	view->current = view->follows && cpg_mirror_current(cpg_clock_now());
+	view->heard = (int64) pg_atomic_read_u64(&cpg_bus->heard);
 }
