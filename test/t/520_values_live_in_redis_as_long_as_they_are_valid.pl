@@ -1,0 +1,204 @@
+# The second level on one server: values that this server has dropped come back
+# from Redis, but never one that a commit made invalid, whatever Redis keeps.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use CachePg;
+use RedisServer;
+use Test::More;
+
+my $redis = start_redis();
+my $node = new_cluster(
+	'level2',
+	'cachepg.redis_servers' => redis_url($redis),
+	'cachepg.server_name' => 'a',
+	'cachepg.bus_heartbeat' => '100ms');
+
+sub sql
+{
+	return $node->safe_psql('postgres', join '; ', @_);
+}
+
+# Until Redis has a key; its value.
+sub in_redis
+{
+	my ($key) = @_;
+
+	for (1 .. 200)
+	{
+		return 1 if redis($redis, 'EXISTS', $key) eq '1';
+		Time::HiRes::sleep(0.02);
+	}
+	return 0;
+}
+
+sub redis_keys
+{
+	my ($pattern) = @_;
+	my $found = '';
+
+	for (1 .. 200)
+	{
+		last if ($found = redis($redis, 'KEYS', $pattern)) ne '';
+		Time::HiRes::sleep(0.02);
+	}
+	return $found;
+}
+
+# Until what Redis has under a key looks like this.
+sub wait_content
+{
+	my ($key, $pattern) = @_;
+
+	for (1 .. 200)
+	{
+		return if redis($redis, 'GET', $key) =~ $pattern;
+		Time::HiRes::sleep(0.02);
+	}
+	die "Redis did not get $key";
+}
+
+# Bring an old value back, when the newer one is there.
+sub wait_copy
+{
+	my ($from, $to) = @_;
+	my $old = redis($redis, 'GET', $from);
+
+	for (1 .. 200)
+	{
+		last if redis($redis, 'GET', $to) ne $old;
+		Time::HiRes::sleep(0.02);
+	}
+	redis($redis, 'COPY', $from, $to, 'REPLACE');
+	return;
+}
+
+# Namespaces that keep one entry: the next one evicts it.
+sub evict
+{
+	return sql(q{SELECT cache_set('s:other', 0)}, q{SELECT cache_set('mine:other', 0)});
+}
+
+sub stat
+{
+	my ($what, $namespace) = @_;
+
+	return sql("SELECT $what FROM cache_namespace_stats WHERE namespace = '" . ($namespace // 's') . q{'});
+}
+
+# How many more of something a piece of code makes.
+sub more
+{
+	my ($what, $code, $namespace) = @_;
+	my $before = stat($what, $namespace);
+
+	$code->();
+	return stat($what, $namespace) - $before;
+}
+
+my $fetch = q{SELECT cache_fetch('s:fetched', 'SELECT name FROM item WHERE id = $1', ROW(1)) #>> '{}'};
+
+sql(q{CREATE TABLE item (id int PRIMARY KEY, name text)}, q{INSERT INTO item VALUES (1, 'one'), (2, 'two')},
+	q{SELECT cache_namespace_create('s', scope => 'shared', adhoc => 'shared', max_entries => 1)},
+	q{SELECT cache_namespace_create('mine', max_entries => 1)},
+	q{SELECT cache_namespace_create('only', l2 => false)});
+my $plain = 'cachepg:default:v:postgres:';
+
+# what was set
+sql(q{SELECT cache_set('s:set', '{"a": [1, 2]}'::jsonb)});
+ok(in_redis("${plain}s:set"), 'a committed set is in Redis');
+like(redis($redis, 'GET', "${plain}s:set"), qr/\{"a": \[1, 2\]\}/, '... as JSON');
+sql(q{BEGIN}, q{SELECT cache_set('s:rolled', 1)}, q{ROLLBACK}, q{SELECT cache_set('only:x', 1)},
+	q{SELECT cache_set('s:after', 1)});
+ok(in_redis("${plain}s:after"), 'a later one is');
+is(redis($redis, 'EXISTS', "${plain}s:rolled"), '0', 'one that was rolled back is not');
+is(redis($redis, 'EXISTS', "${plain}only:x"), '0', 'nor one of a namespace without l2');
+
+
+# evicted here, and back
+evict();
+is(more('l2_hits', sub { is(sql(q{SELECT cache_get('s:set')}), '{"a": [1, 2]}', 'an evicted value is back') }), 1, '... from Redis');
+is(more('l2_hits', sub { sql(q{SELECT cache_get('s:set')}) }), 0, '... and kept here');
+
+# what was loaded
+is(sql($fetch), 'one', 'a query loads');
+my ($key) = grep { /s:fetched#/ } split /\n/, redis_keys('*s:fetched*');
+ok($key, 'a loaded value is in Redis under its identity');
+evict();
+is(more('loads', sub { is(sql($fetch), 'one', 'evicted, it is back') }), 0, '... without a load');
+
+# what a commit made invalid, whatever Redis says
+redis($redis, 'COPY', $key, 'saved');
+sql(q{UPDATE item SET name = 'uno' WHERE id = 1});
+evict();
+is(more('l2_refused', sub { is(sql($fetch), 'uno', 'after an update it is loaded again') }), 1, '... as what is in Redis is refused');
+wait_copy('saved', $key);
+evict();
+is(sql($fetch), 'uno', 'an old value that comes back to life in Redis is refused');
+
+for my $case (
+	[ 'its key', q{SELECT cache_invalidate('s:set')} ],
+	[ 'its tag', q{SELECT cache_invalidate_tag('s:tag')} ],
+	[ 'its namespace', q{SELECT cache_clear('s')} ],
+	[ 'a deletion', q{SELECT cache_delete('s:set')} ],
+	[ 'expiring its key', q{SELECT cache_expire('s:set')} ],
+	[ 'expiring its tag', q{SELECT cache_expire_tag('s:tag')} ])
+{
+	my ($what, $statement) = @$case;
+
+	sql(q{SELECT cache_set('s:set', '"kept"'::jsonb, tags => ARRAY['s:tag'])});
+	wait_content("${plain}s:set", qr/kept/);
+	redis($redis, 'COPY', "${plain}s:set", 'saved', 'REPLACE');
+	evict();
+	is(sql(q{SELECT cache_get('s:set')}), '"kept"', "before $what is invalidated it is there");
+	sql($statement);
+	redis($redis, 'COPY', 'saved', "${plain}s:set", 'REPLACE');
+	evict();
+	is(sql(q{SELECT cache_get('s:set')}), '', "after $what it is not");
+}
+
+# counters and lifetimes change in place
+sql(q{SELECT cache_set('s:counter', 5)});
+wait_content("${plain}s:counter", qr/5/);
+sql(q{SELECT cache_incr('s:counter')});
+evict();
+is(sql(q{SELECT cache_get('s:counter', 0)}), '0', 'what was before an increment is not taken from Redis');
+
+# for whom it is
+sql(q{CREATE ROLE other}, q{SELECT cache_namespace_grant('mine', 'other', 'read')}, q{SELECT cache_set('mine:x', 1)});
+evict();
+is(sql(q{SELECT cache_get('mine:x', 0)}), '1', 'a role gets its own value back');
+is(sql('SET ROLE other', q{SELECT cache_get('mine:x', 0)}), "0", 'another role does not get it');
+
+# what others write
+sql(q{SELECT cache_set('s:b', 2)});
+wait_content("${plain}s:b", qr/./);
+redis($redis, 'COPY', "${plain}s:b", "${plain}s:a", 'REPLACE');
+is(sql(q{SELECT cache_get('s:a', 0)}), '0', 'a frame of another key is refused');
+for my $garbage ('', 'x', 'CPGF', "CPGF\x01j" . 'x' x 200)
+{
+	redis($redis, 'SET', "${plain}s:a", $garbage, 'PX', 100000);
+	is(sql(q{SELECT cache_get('s:a', 0)}), '0', length($garbage) . ' bytes of garbage are refused');
+}
+redis($redis, 'LPUSH', "${plain}s:list", 1);
+is(sql(q{SELECT cache_get('s:list', 0)}), '0', 'a key of another type is a miss');
+
+# Redis away
+stop_redis($redis);
+is(sql(q{SELECT cache_get('s:b', 0)}), '0', 'without Redis it is a miss');
+is(sql($fetch), 'uno', '... or a load');
+restart_redis($redis);
+sql(q{SELECT cache_set('s:c', 3)});
+ok(in_redis("${plain}s:c"), 'back, it gets values again');
+
+# a new life of the server
+sql(q{SELECT cache_set('s:old', 1)});
+ok(in_redis("${plain}s:old"), 'a value of this life is in Redis');
+$node->restart;
+is(sql(q{SELECT cache_get('s:old', 0)}), '0', 'the next life does not take it');
+
+check_store($node);
+$node->stop;
+done_testing();

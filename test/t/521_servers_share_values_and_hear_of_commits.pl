@@ -1,0 +1,167 @@
+# Two servers, one Redis: b takes what a wrote, and a commit on a takes it away
+# from b; so it does with what b loaded itself.  Whatever happens to Redis, to the
+# stream or to a, b serves nothing that a invalidated.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use CachePg;
+use RedisServer;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $redis = start_redis();
+my %settings = (
+	'cachepg.redis_servers' => redis_url($redis),
+	'cachepg.bus_heartbeat' => '50ms',
+	'cachepg.bus_silence' => '1s');
+my $a = new_cluster('a', %settings, 'cachepg.server_name' => 'a');
+my $b = new_cluster('b', %settings, 'cachepg.server_name' => 'b', 'cachepg.l2_home' => 'a');
+
+sub on
+{
+	my ($node, @statements) = @_;
+
+	return $node->safe_psql('postgres', join '; ', @statements);
+}
+
+sub stat
+{
+	my ($node, $what) = @_;
+
+	return on($node, "SELECT $what FROM cache_namespace_stats WHERE namespace = 's'");
+}
+
+sub current
+{
+	ok(wait_until($b, 'SELECT coalesce(bool_and(current), false) FROM cache_bus'), shift // 'b is current');
+	return;
+}
+
+# Until a query on b gives a value; the seconds it took.
+sub until_b
+{
+	my ($query, $value) = @_;
+	my $began = time;
+
+	while (time - $began < 30)
+	{
+		return time - $began if on($b, $query) eq $value;
+	}
+	return undef;
+}
+
+for my $node ($a, $b)
+{
+	on($node, q{CREATE TABLE item (id int PRIMARY KEY, name text)}, q{INSERT INTO item VALUES (1, 'one')},
+		q{SELECT cache_namespace_create('s', scope => 'shared', adhoc => 'shared')});
+}
+on($b, q{UPDATE item SET name = 'b''s one'});
+current();
+
+# values travel
+my $fetch = q{SELECT cache_fetch('s:item', 'SELECT name FROM item WHERE id = 1') #>> '{}'};
+
+on($a, q{SELECT cache_set('s:set', 'from a'::text, tags => ARRAY['s:tag'])});
+ok(defined until_b(q{SELECT cache_get('s:set', '')}, 'from a'), 'what a sets is there for b');
+is(on($a, $fetch), 'one', 'a loads');
+until_b(q{SELECT 1}, 1);
+sleep(0.2);
+is(on($b, $fetch), 'one', 'b takes what a loaded, instead of loading');
+my $hits = stat($b, 'l2_hits');
+is(on($b, $fetch), 'one', 'and keeps it');
+is(stat($b, 'l2_hits'), $hits, '... in its own memory');
+
+# so do invalidations
+for my $case (
+	[ 'a key', q{SELECT cache_invalidate('s:set')} ],
+	[ 'a deletion', q{SELECT cache_delete('s:set')} ],
+	[ 'a tag', q{SELECT cache_invalidate_tag('s:tag')} ],
+	[ 'a namespace', q{SELECT cache_clear('s')} ],
+	[ 'everything', q{SELECT cache_clear()} ],
+	[ 'an expired key', q{SELECT cache_expire('s:set')} ])
+{
+	my ($what, $statement) = @$case;
+
+	on($a, q{SELECT cache_set('s:set', 'again'::text, tags => ARRAY['s:tag'])});
+	ok(defined until_b(q{SELECT cache_get('s:set', '')}, 'again'), "before $what is invalidated on a, b has it");
+	on($a, $statement);
+	ok(defined until_b(q{SELECT cache_get('s:set', '')}, ''), "$what invalidated on a is gone on b");
+}
+is(on($b, $fetch), 'b\'s one', 'b loads what it is not given');
+on($a, q{UPDATE item SET name = 'uno' WHERE id = 1});
+on($b, q{ALTER TABLE item DISABLE TRIGGER ALL}, q{UPDATE item SET name = 'b''s uno'});
+is(on($a, $fetch), 'uno', 'a loads again');
+ok(defined until_b($fetch, 'uno'), 'and b has it, after a change of the table on a');
+on($a, q{UPDATE item SET name = 'due' WHERE id = 1});
+ok(defined until_b($fetch, q{b's uno}), 'a change on a takes it from b');
+
+# what b loaded itself depends on tables by their names
+on($b, q{SELECT cache_fetch('s:own', 'SELECT count(*) FROM item')});
+my $loads = stat($b, 'loads');
+on($b, q{SELECT cache_fetch('s:own', 'SELECT count(*) FROM item')});
+is(stat($b, 'loads'), $loads, 'b keeps what it loads');
+on($a, q{INSERT INTO item VALUES (2, 'two')});
+ok(defined until_b(q{SELECT (SELECT loads FROM cache_namespace_stats WHERE namespace = 's') > } . $loads .
+		q{ FROM cache_fetch('s:own', 'SELECT count(*) FROM item')}, 't'), 'a change of a table of that name on a invalidates it');
+
+# a prepared transaction, a subtransaction, a rolled-back one
+on($a, q{SELECT cache_set('s:set', 'kept'::text)});
+until_b(q{SELECT cache_get('s:set', '')}, 'kept');
+on($a, 'BEGIN', q{SELECT cache_invalidate('s:set')}, 'ROLLBACK');
+on($a, 'BEGIN', 'SAVEPOINT x', q{SELECT cache_invalidate('s:set')}, 'ROLLBACK TO x', q{SELECT cache_set('s:mark', 1)}, 'COMMIT');
+until_b(q{SELECT cache_get('s:mark', 0)}, '1');
+is(on($b, q{SELECT cache_get('s:set', '')}), 'kept', 'what is rolled back takes nothing away');
+
+# a falls silent
+on($a, q{SELECT cache_set('s:set', 'before'::text)});
+until_b(q{SELECT cache_get('s:set', '')}, 'before');
+my ($pid) = on($a, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cachepg broadcaster'});
+kill 'STOP', $pid;
+ok(defined until_b(q{SELECT cache_get('s:set', '')}, ''), 'b serves nothing of a that has fallen silent');
+is(on($b, 'SELECT current FROM cache_bus'), 'f', 'and says so');
+on($a, q{SELECT cache_invalidate('s:set')}, q{SELECT cache_set('s:set2', 'while silent'::text)});
+kill 'CONT', $pid;
+current('a is heard of again');
+is(on($b, q{SELECT cache_get('s:set', '')}), '', 'what a invalidated meanwhile is gone');
+ok(defined until_b(q{SELECT cache_get('s:set2', '')}, 'while silent'), 'and values travel again');
+
+# messages are lost
+on($a, q{SELECT cache_set('s:lost', 'before'::text)});
+until_b(q{SELECT cache_get('s:lost', '')}, 'before');
+($pid) = on($b, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cachepg subscriber'});
+kill 'STOP', $pid;
+on($a, q{SELECT cache_invalidate('s:lost')});
+sleep(0.3);
+redis($redis, 'DEL', 'cachepg:default:bus');
+on($a, q{SELECT cache_set('s:mark', 2)});
+kill 'CONT', $pid;
+current('b hears of a again');
+ok(defined until_b(q{SELECT cache_get('s:mark', 0)}, '2'), 'after a gap values travel again');
+is(on($b, q{SELECT cache_get('s:lost', '')}), '', 'what was invalidated in the gap is gone');
+
+# Redis is away, and comes back empty
+on($a, q{SELECT cache_set('s:away', 'before'::text)});
+until_b(q{SELECT cache_get('s:away', '')}, 'before');
+stop_redis($redis);
+ok(defined until_b(q{SELECT cache_get('s:away', '')}, ''), 'without Redis b serves nothing of a');
+on($a, q{SELECT cache_invalidate('s:away')});
+is(on($a, $fetch), 'due', 'a goes on');
+restart_redis($redis);
+current('both are back');
+is(on($b, q{SELECT cache_get('s:away', '')}), '', 'what was invalidated without Redis is gone');
+on($a, q{SELECT cache_set('s:back', 'x'::text)});
+ok(defined until_b(q{SELECT cache_get('s:back', '')}, 'x'), 'and values travel again');
+
+# a begins a new life
+$a->stop('immediate');
+$a->start;
+current('a is back after a crash');
+is(on($b, q{SELECT cache_get('s:back', '')}), '', 'nothing of its old life is served');
+on($a, q{SELECT cache_set('s:new', 'y'::text)});
+ok(defined until_b(q{SELECT cache_get('s:new', '')}, 'y'), 'what it sets now is');
+
+check_store($_) for $a, $b;
+$_->stop for $a, $b;
+done_testing();
