@@ -40,6 +40,11 @@ CREATE TABLE cachepg_namespace
 	breaker_slow	double precision,
 	breaker_open	interval,
 	warm_after_crash	boolean,
+	l2				boolean,
+	l2_ttl			interval,
+	codec			text,
+	compress_above	integer,
+	load_lock		boolean,
 	id				uuid NOT NULL DEFAULT gen_random_uuid()
 );
 COMMENT ON TABLE cachepg_namespace IS
@@ -304,11 +309,13 @@ CREATE FUNCTION cache_namespace_create(name text, ttl interval DEFAULT NULL, neg
 									   fallback jsonb DEFAULT NULL, stale_on text[] DEFAULT NULL, breaker boolean DEFAULT NULL,
 									   breaker_window integer DEFAULT NULL, breaker_min_calls integer DEFAULT NULL,
 									   breaker_ratio double precision DEFAULT NULL, breaker_slow double precision DEFAULT NULL,
-									   breaker_open interval DEFAULT NULL, warm_after_crash boolean DEFAULT NULL) RETURNS void
+									   breaker_open interval DEFAULT NULL, warm_after_crash boolean DEFAULT NULL,
+									   l2 boolean DEFAULT NULL, l2_ttl interval DEFAULT NULL, codec text DEFAULT NULL,
+									   compress_above integer DEFAULT NULL, load_lock boolean DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_create';
-COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean) IS
+COMMENT ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, boolean, interval, text, integer, boolean) IS
 'Define a namespace owned by the caller; keys "name:..." belong to it; NULL means the default';
-REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_create(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, boolean, interval, text, integer, boolean) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, negative_ttl interval DEFAULT NULL,
 									  jitter double precision DEFAULT NULL, scope text DEFAULT NULL,
@@ -325,11 +332,13 @@ CREATE FUNCTION cache_namespace_alter(name text, ttl interval DEFAULT NULL, nega
 									  breaker_window integer DEFAULT NULL, breaker_min_calls integer DEFAULT NULL,
 									  breaker_ratio double precision DEFAULT NULL, breaker_slow double precision DEFAULT NULL,
 									  breaker_open interval DEFAULT NULL, warm_after_crash boolean DEFAULT NULL,
+									  l2 boolean DEFAULT NULL, l2_ttl interval DEFAULT NULL, codec text DEFAULT NULL,
+									  compress_above integer DEFAULT NULL, load_lock boolean DEFAULT NULL,
 									  reset text[] DEFAULT NULL) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_alter';
-COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, text[]) IS
+COMMENT ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, boolean, interval, text, integer, boolean, text[]) IS
 'Change policy options; NULL leaves an option as it is, names in reset go back to their defaults; needs admin on the namespace';
-REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION cache_namespace_alter(text, interval, interval, double precision, text, bigint, bigint, text, text, text[], text, interval, interval, double precision, boolean, interval, interval, interval, interval, interval, text, integer, interval, jsonb, text[], boolean, integer, integer, double precision, double precision, interval, boolean, boolean, interval, text, integer, boolean, text[]) FROM PUBLIC;
 
 CREATE FUNCTION cache_namespace_drop(name text) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_drop';
@@ -361,6 +370,8 @@ CREATE FUNCTION cachepg_namespaces(OUT name text, OUT owner regrole, OUT ttl int
 								   OUT breaker_window integer, OUT breaker_min_calls integer,
 								   OUT breaker_ratio double precision, OUT breaker_slow double precision,
 								   OUT breaker_open interval, OUT warm_after_crash boolean,
+								   OUT l2 boolean, OUT l2_ttl interval, OUT codec text,
+								   OUT compress_above integer, OUT load_lock boolean,
 								   OUT privileges text[],
 								   OUT entries bigint, OUT bytes bigint, OUT hits bigint, OUT misses bigint,
 								   OUT sets bigint, OUT loads bigint, OUT evictions bigint) RETURNS SETOF record

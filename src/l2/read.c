@@ -25,7 +25,7 @@
 #include "bus/bus.h"
 #include "bus/mirror.h"
 #include "clock.h"
-#include "codec/codec.h"
+#include "codec/temporary.h"
 #include "fault.h"
 #include "guc.h"
 #include "l2/l2.h"

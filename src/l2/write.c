@@ -19,7 +19,7 @@
 #include "bus/bus.h"
 #include "bus/mirror.h"
 #include "clock.h"
-#include "codec/codec.h"
+#include "codec/temporary.h"
 #include "l2/l2.h"
 #include "mb/pg_wchar.h"
 #include "redis/redis.h"
@@ -74,7 +74,7 @@ cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
 
 	memset(&frame, 0, sizeof(frame));
 	if (life <= 0 ||
-		!cpg_codec_encode(ns->codec, value->type, value->value, value->isnull, ns->compress_above,
+		!cpg_codec_encode(cpg_namespace_codec(ns), value->type, value->value, value->isnull, ns->compress_above,
 						  &encoded) ||
 		!cpg_codec_name(value->type, &frame.type_schema, &frame.type_name))
 		return false;

@@ -12,6 +12,7 @@
 #ifndef CPG_POLICY_NAMESPACE_H
 #define CPG_POLICY_NAMESPACE_H
 
+#include "codec/codec.h"
 #include "policy/registry.h"
 #include "session/settings.h"
 #include "utils/array.h"
@@ -30,6 +31,7 @@
 #define CPG_DEFAULT_BREAKER_RATIO	0.5
 #define CPG_DEFAULT_BREAKER_SLOW	0.8
 #define CPG_DEFAULT_BREAKER_OPEN	INT64CONST(10000)
+#define CPG_DEFAULT_COMPRESS_ABOVE	2048
 #define CPG_ADAPTIVE_RANGE			4	/* default: a quarter to four times
 										 * ttl */
 
@@ -93,6 +95,12 @@ typedef struct CpgNamespace
 	double		breaker_slow;	/* share of load_timeout */
 	int64		breaker_open;
 	bool		warm_after_crash;
+	/* the second level, Redis */
+	bool		l2;
+	int64		l2_ttl;			/* 0: none, the value's own lifetime */
+	uint8		codec;			/* see cpg_namespace_codec() */
+	int			compress_above; /* bytes; 0: never */
+	bool		load_lock;		/* one load in all servers */
 	/* privileges */
 	CpgGrant   *grants;
 	int			ngrants;
@@ -134,6 +142,15 @@ cpg_namespace_grace(const CpgNamespace *ns)
 	return ns->adaptive ? Max(ns->stale_for, ns->min_ttl) : ns->stale_for;
 }
 
+/* How values are written to Redis. */
+static inline CpgFrameCodec
+cpg_namespace_codec(const CpgNamespace *ns)
+{
+	static const CpgFrameCodec codecs[] = {CPG_FRAME_JSON, CPG_FRAME_MSGPACK, CPG_FRAME_BINARY};
+
+	return codecs[ns->codec];
+}
+
 /* options.c: policy as it is written in SQL, one row for each option */
 typedef enum CpgOptionKind
 {
@@ -142,12 +159,15 @@ typedef enum CpgOptionKind
 	CPG_OPTION_COUNT,			/* integer, int */
 	CPG_OPTION_NUMBER,			/* double precision, double */
 	CPG_OPTION_SWITCH,			/* boolean, bool */
-	CPG_OPTION_CHOICE,			/* one of two words, bool: whether the second */
+	CPG_OPTION_CHOICE,			/* one of some words, uint8: which one; of two
+								 * also bool: whether the second */
 	CPG_OPTION_VARY_BY,
 	CPG_OPTION_LOADER,
 	CPG_OPTION_FALLBACK,
 	CPG_OPTION_STALE_ON
 } CpgOptionKind;
+
+#define CPG_OPTION_WORDS 3
 
 typedef struct CpgOption
 {
@@ -157,10 +177,10 @@ typedef struct CpgOption
 	bool		owner_only;		/* who administers may not change it */
 	double		min;			/* of a number */
 	double		max;
-	const char *word[2];		/* of a choice */
+	const char *word[CPG_OPTION_WORDS]; /* of a choice; NULL: no more */
 } CpgOption;
 
-#define CPG_NOPTIONS 31
+#define CPG_NOPTIONS 36
 
 extern const CpgOption cpg_options[CPG_NOPTIONS];
 extern void cpg_options_default(CpgNamespace *ns);

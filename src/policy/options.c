@@ -58,6 +58,11 @@ const CpgOption cpg_options[CPG_NOPTIONS] = {
 	{"breaker_slow", CPG_OPTION_NUMBER, AT(breaker_slow), false, 0.01, 1},
 	{"breaker_open", CPG_OPTION_TIME, AT(breaker_open)},
 	{"warm_after_crash", CPG_OPTION_SWITCH, AT(warm_after_crash)},
+	{"l2", CPG_OPTION_SWITCH, AT(l2)},
+	{"l2_ttl", CPG_OPTION_TIME, AT(l2_ttl)},
+	{"codec", CPG_OPTION_CHOICE, AT(codec), false, 0, 0, {"json", "msgpack", "binary"}},
+	{"compress_above", CPG_OPTION_COUNT, AT(compress_above), false, 0, BIG},
+	{"load_lock", CPG_OPTION_SWITCH, AT(load_lock)},
 };
 
 static inline void *
@@ -83,6 +88,8 @@ cpg_options_default(CpgNamespace *ns)
 	ns->breaker_ratio = CPG_DEFAULT_BREAKER_RATIO;
 	ns->breaker_slow = CPG_DEFAULT_BREAKER_SLOW;
 	ns->breaker_open = CPG_DEFAULT_BREAKER_OPEN;
+	ns->l2 = true;
+	ns->compress_above = CPG_DEFAULT_COMPRESS_ABOVE;
 	ns->vary.all = true;
 }
 
@@ -151,14 +158,39 @@ check_range(const CpgOption *option, double value)
 							   option->name, option->min, option->max);
 }
 
+/* The number of a word among those of a choice, -1 if it is none of them. */
+static int
+choice_of(const CpgOption *option, const char *value)
+{
+	for (int i = 0; i < CPG_OPTION_WORDS && option->word[i] != NULL; i++)
+	{
+		if (strcmp(value, option->word[i]) == 0)
+			return i;
+	}
+	return -1;
+}
+
 static void
 check_choice(const CpgOption *option, const char *value)
 {
-	if (strcmp(value, option->word[0]) != 0 && strcmp(value, option->word[1]) != 0)
+	if (choice_of(option, value) >= 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid %s \"%s\"", option->name, value),
+			 option->word[2] == NULL ? errhint("It is either %s or %s.", option->word[0], option->word[1]) :
+			 errhint("It is %s, %s or %s.", option->word[0], option->word[1], option->word[2])));
+}
+
+/* A codec must be one that this library was built with. */
+static void
+check_codec(const char *name)
+{
+	if (strcmp(name, "msgpack") == 0 && !cpg_codec_available(CPG_FRAME_MSGPACK))
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid %s \"%s\"", option->name, value),
-				 errhint("It is either %s or %s.", option->word[0], option->word[1])));
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("codec \"%s\" is not supported by this build", name),
+				 errdetail("It was built without libmsgpack-c.")));
 }
 
 static void
@@ -251,6 +283,8 @@ cpg_option_check(const CpgOption *option, Datum value)
 			break;
 		case CPG_OPTION_CHOICE:
 			check_choice(option, TextDatumGetCString(value));
+			if (option->offset == AT(codec))
+				check_codec(TextDatumGetCString(value));
 			break;
 		case CPG_OPTION_VARY_BY:
 			check_array(option, value, VARY_BY_MAX);
@@ -330,7 +364,7 @@ cpg_option_read(const CpgOption *option, Datum value, CpgNamespace *ns, MemoryCo
 			*(bool *) field = DatumGetBool(value);
 			break;
 		case CPG_OPTION_CHOICE:
-			*(bool *) field = strcmp(TextDatumGetCString(value), option->word[1]) == 0;
+			*(uint8 *) field = Max(choice_of(option, TextDatumGetCString(value)), 0);
 			break;
 		case CPG_OPTION_VARY_BY:
 			read_vary_by(ns, value, context);
@@ -396,7 +430,7 @@ cpg_option_show(const CpgOption *option, const CpgNamespace *ns, bool *isnull)
 		case CPG_OPTION_SWITCH:
 			return BoolGetDatum(*(bool *) field);
 		case CPG_OPTION_CHOICE:
-			return CStringGetTextDatum(option->word[*(bool *) field ? 1 : 0]);
+			return CStringGetTextDatum(option->word[*(uint8 *) field]);
 		case CPG_OPTION_VARY_BY:
 			*isnull = ns->vary.all;
 			return show_vary_by(ns);
