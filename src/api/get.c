@@ -38,7 +38,10 @@ read_from_redis(CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *v
 	CpgKey		exact = *key;
 	CpgL2Name	name;
 
-	/* what is read inside of a load becomes a part of it, with all it is made of */
+	/*
+	 * what is read inside of a load becomes a part of it, with all it is made
+	 * of
+	 */
 	if (!cpg_l2_worth_asking(why) || !cpg_l2_readable(ns) || cpg_deps_active())
 		return false;
 	exact.any_fingerprint = false;

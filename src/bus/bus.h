@@ -104,7 +104,8 @@ typedef struct CpgBusView
 	uint64		dropped;		/* values it had no room for */
 	bool		follows;		/* another server is the home */
 	bool		current;
-	int64		heard;			/* of the home, ms of the cache's clock; 0: never */
+	int64		heard;			/* of the home, ms of the cache's clock; 0:
+								 * never */
 } CpgBusView;
 
 /* names.c */

@@ -41,8 +41,8 @@ struct CpgSharedBus
 	pg_atomic_uint32 active;	/* commits put records here */
 	pg_atomic_uint32 current;	/* of the mirror: see mirror.c */
 	pg_atomic_uint64 floor;
-	pg_atomic_uint64 lsn;		/* of the newest commit of the primary that was
-								 * heard of, on a standby */
+	pg_atomic_uint64 lsn;		/* of the newest commit of the primary that
+								 * was heard of, on a standby */
 	pg_atomic_uint64 heard;		/* when the home was last heard of, ms */
 };
 

@@ -304,7 +304,7 @@ send_message(StringInfo message, const char **refusal)
 	CpgRedisStatus status;
 
 	add_lens[4] = (size_t) snprintf(length, sizeof(length), "%d", cpg_bus_stream_length);
-	status = cpg_redis_pipeline(cpg_redis_node_for(stream, strlen(stream)), 2, command, 0,
+	status = cpg_redis_pipeline(cpg_redis_node_for(stream, strlen(stream)), command, 2, 0,
 								SEND_TIMEOUT, reply);
 	*refusal = status == CPG_REDIS_OK && reply[0].type == CPG_REDIS_ERROR ? reply[0].data : NULL;
 	return status;

@@ -26,7 +26,7 @@ sub on
 	return $node->safe_psql('postgres', join '; ', @statements);
 }
 
-sub stat
+sub count_of
 {
 	my ($node, $what) = @_;
 
@@ -69,9 +69,9 @@ is(on($a, $fetch), 'one', 'a loads');
 until_b(q{SELECT 1}, 1);
 sleep(0.2);
 is(on($b, $fetch), 'one', 'b takes what a loaded, instead of loading');
-my $hits = stat($b, 'l2_hits');
+my $hits = count_of($b, 'l2_hits');
 is(on($b, $fetch), 'one', 'and keeps it');
-is(stat($b, 'l2_hits'), $hits, '... in its own memory');
+is(count_of($b, 'l2_hits'), $hits, '... in its own memory');
 
 # so do invalidations
 for my $case (
@@ -99,9 +99,9 @@ ok(defined until_b($fetch, q{b's uno}), 'a change on a takes it from b');
 
 # what b loaded itself depends on tables by their names
 on($b, q{SELECT cache_fetch('s:own', 'SELECT count(*) FROM item')});
-my $loads = stat($b, 'loads');
+my $loads = count_of($b, 'loads');
 on($b, q{SELECT cache_fetch('s:own', 'SELECT count(*) FROM item')});
-is(stat($b, 'loads'), $loads, 'b keeps what it loads');
+is(count_of($b, 'loads'), $loads, 'b keeps what it loads');
 on($a, q{INSERT INTO item VALUES (2, 'two')});
 ok(defined until_b(q{SELECT (SELECT loads FROM cache_namespace_stats WHERE namespace = 's') > } . $loads .
 		q{ FROM cache_fetch('s:own', 'SELECT count(*) FROM item')}, 't'), 'a change of a table of that name on a invalidates it');
