@@ -106,11 +106,6 @@ is_of_cell(const CpgPending *op)
 	return op->kind == CPG_PENDING_CELL;
 }
 
-static bool
-is_of_key(const CpgPending *op)
-{
-	return op->kind == CPG_PENDING_PUT || op->kind == CPG_PENDING_KILL;
-}
 
 static CpgCell
 cell_of(const CpgPending *op)
@@ -132,7 +127,7 @@ assign_fences(void)
 		FencedCell *at;
 		bool		found;
 
-		if (!is_of_cell(op) && !is_of_key(op))
+		if (!is_of_cell(op) && !cpg_pending_is_of_key(op))
 			continue;
 		at = fenced_cells_insert(fence_of, cell_of(op), &found);
 		if (!found)
@@ -224,7 +219,7 @@ cpg_commit_fence_late(CpgPending *op)
 		harden(op);
 	else
 		cpg_broadcast_late(op);
-	if (!is_of_cell(op) && !is_of_key(op))
+	if (!is_of_cell(op) && !cpg_pending_is_of_key(op))
 		return;
 	if (preparing)
 	{
@@ -280,58 +275,11 @@ lower_fences(uint64 number)
 }
 
 /*
- * Decide whether an addition or replacement takes place: the fence keeps
- * others from changing that afterwards without our noticing.
- */
-static void
-settle_mode(CpgPending *op, int64 now)
-{
-	bool		present;
-
-	if (op->mode == CPG_PUT_SET)
-		return;
-	present = cpg_store_holds(cpg_store, &op->key, now);
-	op->refused = (op->mode == CPG_PUT_ADD) == present;
-	op->mode = CPG_PUT_SET;
-}
-
-/* Mark dead what is invalidated by key or about to be replaced. */
-static void
-mark_dead(int64 now)
-{
-	for (int i = 0; i < cpg_pending.count; i++)
-	{
-		CpgPending *op = &cpg_pending.op[i];
-		CpgKey		key = op->key;
-
-		if (!is_of_key(op) || CPG_SKIP("mark-dead"))
-			continue;
-		if (op->kind == CPG_PENDING_PUT)
-		{
-			settle_mode(op, now);
-			if (op->refused)
-				continue;
-			key.any_fingerprint = false;
-		}
-		(void) cpg_store_mark(cpg_store, &key, CPG_MARK_DEAD, op->kind == CPG_PENDING_KILL);
-	}
-}
-
-/* Whether a set is the last word of its transaction on its key. */
-static bool
-is_final(const CpgPending *op, int index)
-{
-	CpgOverlay	own = cpg_overlay_find(&op->key);
-
-	return own.state == CPG_OVERLAY_VALUE && own.op == &cpg_pending.op[index];
-}
-
-/*
  * Whether nobody but this transaction held or bumped a cell since our fences
  * went up.  Who does so from now on draws a number above ours.
  */
-static bool
-is_ours(CpgCell cell, uint64 number)
+bool
+cpg_commit_is_ours(CpgCell cell, uint64 number)
 {
 	FencedCell *at = fenced_cells_lookup(fence_of, cell);
 
@@ -340,86 +288,6 @@ is_ours(CpgCell cell, uint64 number)
 	if (at != NULL)
 		return !fences[at->fence].contended && cpg_guard_valid(cpg_guard, cell, number);
 	return cpg_guard_valid(cpg_guard, cell, fenced_at);
-}
-
-/* Whether nobody else had a part in what a set depends on. */
-static bool
-is_undisputed(const CpgPending *op, uint64 number)
-{
-	uint16		ns = op->key.ns;
-
-	if (!is_ours(cell_of(op), number) || !is_ours(cpg_cell_namespace(ns), number) ||
-		!is_ours(cpg_cell_database(cpg_guard, *cpg_guard_database(cpg_guard, ns)), number))
-		return false;
-	for (int i = 0; i < op->item->ncells; i++)
-	{
-		if (!is_ours(op->item->cells[i], number))
-			return false;
-	}
-	return true;
-}
-
-static void
-send_to_redis(CpgPending *op, uint64 number)
-{
-	op->frame.stamp = number;
-	cpg_stats_add(op->key.ns, cpg_frames_put(&op->frame) ? CPG_COUNT_L2_WRITES :
-				  CPG_COUNT_L2_DROPPED, 1);
-}
-
-/*
- * Publish a set with the number of this commit, unless others dispute it, or a
- * prepared transaction that has no fence could invalidate it later.
- */
-static void
-publish(CpgPending *op, int index, uint64 number, int64 now)
-{
-	CpgPutResult result = CPG_PUT_OUTDATED;
-
-	if (op->refused || !is_final(op, index))
-		return;
-	if (is_undisputed(op, number) && (max_prepared_xacts == 0 || cpg_twophase_settled))
-	{
-		op->item->stamp = number;
-		result = cpg_store_put(cpg_store, &op->key, op->item, op->mode, now);
-		if (result == CPG_PUT_STORED && op->frame.bytes != NULL)
-			send_to_redis(op, number);
-	}
-	cpg_stats_put(op->key.ns, result);
-}
-
-/* Everything that is not an invalidation. */
-static void
-apply(uint64 number, int64 now)
-{
-	for (int i = 0; i < cpg_pending.count; i++)
-	{
-		CpgPending *op = &cpg_pending.op[i];
-
-		switch (op->kind)
-		{
-			case CPG_PENDING_PUT:
-				publish(op, i, number, now);
-				break;
-			case CPG_PENDING_TOUCH:
-				(void) cpg_store_touch(cpg_store, &op->key, op->expiry, now);
-				/* the one in Redis has the old expiry */
-				if (cpg_bus_active())
-					cpg_guard_bump_quietly(cpg_guard, cpg_cell_key(cpg_guard, op->key.hash));
-				break;
-			case CPG_PENDING_STALE:
-				/* first for what is on its way, then for what is there */
-				cpg_guard_soften_key(cpg_guard, op->key.hash);
-				(void) cpg_store_mark(cpg_store, &op->key, CPG_MARK_STALE, true);
-				break;
-			case CPG_PENDING_SOFT:
-				cpg_guard_soften(cpg_guard, op->cell);
-				break;
-			case CPG_PENDING_KILL:
-			case CPG_PENDING_CELL:
-				break;
-		}
-	}
 }
 
 static void
@@ -440,13 +308,13 @@ finish(void)
 	uint64		number;
 
 	CPG_FAULT_WAIT("commit-visible");
-	mark_dead(now);
+	cpg_commit_mark_dead(now);
 	CPG_FAULT_WAIT("commit-marked");
 	number = cpg_broadcast_commit();
 	CPG_FAULT_WAIT("commit-drawn");
 	lower_fences(number);
 	CPG_FAULT_WAIT("commit-lowered");
-	apply(number, now);
+	cpg_commit_apply(number, now);
 	CPG_FAULT_WAIT("commit-applied");
 	forget();
 }
@@ -488,7 +356,7 @@ give_up(void)
 static void
 finish_prepare(void)
 {
-	mark_dead(cpg_clock_now());
+	cpg_commit_mark_dead(cpg_clock_now());
 	CPG_FAULT_WAIT("prepare-marked");
 	cpg_twophase_hand_over();
 	CPG_FAULT_WAIT("prepare-handed-over");

@@ -62,6 +62,13 @@ typedef struct CpgPendingList
 
 extern CpgPendingList cpg_pending;
 
+/* Whether an operation needs a fence on the cell of its key. */
+static inline bool
+cpg_pending_is_of_key(const CpgPending *op)
+{
+	return op->kind == CPG_PENDING_PUT || op->kind == CPG_PENDING_KILL;
+}
+
 /* pending.c */
 extern CpgPending *cpg_pending_put(const CpgKey *key, const CpgItem *item, CpgPutMode mode);
 extern void cpg_pending_frame(CpgPending *op, const CpgFrameJob *frame);
@@ -104,6 +111,12 @@ extern void cpg_commit_fence_late(CpgPending *op);
 extern bool cpg_commit_fenced(void);
 extern CpgCell *cpg_commit_cells(int *count);
 extern void cpg_commit_raise_cells(const CpgCell *cells, int count, bool roles);
+
+extern bool cpg_commit_is_ours(CpgCell cell, uint64 number);
+
+/* apply.c */
+extern void cpg_commit_mark_dead(int64 now);
+extern void cpg_commit_apply(uint64 number, int64 now);
 
 /* broadcast.c */
 extern void cpg_broadcast_prepare(void);

@@ -185,16 +185,6 @@ have_subject(uint64 id)
 		subject->head = -1;
 }
 
-/*
- * Whether an operation counts as one on the cell of its key, too: entries that
- * were computed from the key depend on that.
- */
-static bool
-is_of_key_cell(const CpgPending *op)
-{
-	return op->kind == CPG_PENDING_PUT || op->kind == CPG_PENDING_KILL;
-}
-
 static uint64
 key_cell_subject(const CpgPending *op)
 {
@@ -210,12 +200,12 @@ append(const CpgPending *op, uint64 id)
 
 	make_room();
 	have_subject(id);
-	if (is_of_key_cell(op))
+	if (cpg_pending_is_of_key(op))
 		have_subject(key_cell_subject(op));
 	at = &cpg_pending.op[index];
 	*at = *op;
 	at->before = take_head(id, index);
-	at->before_in_cell = is_of_key_cell(op) ? take_head(key_cell_subject(op), index) : -1;
+	at->before_in_cell = cpg_pending_is_of_key(op) ? take_head(key_cell_subject(op), index) : -1;
 	at->fence = -1;
 	cpg_pending.count++;
 
@@ -452,7 +442,7 @@ cut_last(void)
 	CpgPending *op = &cpg_pending.op[--cpg_pending.count];
 
 	(void) take_head(subject_of(op), op->before);
-	if (is_of_key_cell(op))
+	if (cpg_pending_is_of_key(op))
 		(void) take_head(key_cell_subject(op), op->before_in_cell);
 	cpg_pending.kills -= op->kind == CPG_PENDING_KILL;
 	cpg_pending.cells -= op->kind == CPG_PENDING_CELL;

@@ -1,0 +1,145 @@
+/*-------------------------------------------------------------------------
+ *
+ * apply.c
+ *	  What a commit does to the store, beside lowering its fences.
+ *
+ * Nothing here allocates or throws; see commit.c, which also says when a set of
+ * two writers of one key is published.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/twophase.h"
+#include "bus/bus.h"
+#include "fault.h"
+#include "inval/inval_internal.h"
+#include "inval/twophase.h"
+#include "shmem.h"
+
+/*
+ * Decide whether an addition or replacement takes place: the fence keeps
+ * others from changing that afterwards without our noticing.
+ */
+static void
+settle_mode(CpgPending *op, int64 now)
+{
+	bool		present;
+
+	if (op->mode == CPG_PUT_SET)
+		return;
+	present = cpg_store_holds(cpg_store, &op->key, now);
+	op->refused = (op->mode == CPG_PUT_ADD) == present;
+	op->mode = CPG_PUT_SET;
+}
+
+/* Mark dead what is invalidated by key or about to be replaced. */
+void
+cpg_commit_mark_dead(int64 now)
+{
+	for (int i = 0; i < cpg_pending.count; i++)
+	{
+		CpgPending *op = &cpg_pending.op[i];
+		CpgKey		key = op->key;
+
+		if (!cpg_pending_is_of_key(op) || CPG_SKIP("mark-dead"))
+			continue;
+		if (op->kind == CPG_PENDING_PUT)
+		{
+			settle_mode(op, now);
+			if (op->refused)
+				continue;
+			key.any_fingerprint = false;
+		}
+		(void) cpg_store_mark(cpg_store, &key, CPG_MARK_DEAD, op->kind == CPG_PENDING_KILL);
+	}
+}
+
+/* Whether a set is the last word of its transaction on its key. */
+static bool
+is_final(const CpgPending *op, int index)
+{
+	CpgOverlay	own = cpg_overlay_find(&op->key);
+
+	return own.state == CPG_OVERLAY_VALUE && own.op == &cpg_pending.op[index];
+}
+
+/* Whether nobody else had a part in what a set depends on. */
+static bool
+is_undisputed(const CpgPending *op, uint64 number)
+{
+	uint16		ns = op->key.ns;
+
+	if (!cpg_commit_is_ours(cpg_cell_key(cpg_guard, op->key.hash), number) || !cpg_commit_is_ours(cpg_cell_namespace(ns), number) ||
+		!cpg_commit_is_ours(cpg_cell_database(cpg_guard, *cpg_guard_database(cpg_guard, ns)), number))
+		return false;
+	for (int i = 0; i < op->item->ncells; i++)
+	{
+		if (!cpg_commit_is_ours(op->item->cells[i], number))
+			return false;
+	}
+	return true;
+}
+
+static void
+send_to_redis(CpgPending *op, uint64 number)
+{
+	op->frame.stamp = number;
+	cpg_stats_add(op->key.ns, cpg_frames_put(&op->frame) ? CPG_COUNT_L2_WRITES :
+				  CPG_COUNT_L2_DROPPED, 1);
+}
+
+/*
+ * Publish a set with the number of this commit, unless others dispute it, or a
+ * prepared transaction that has no fence could invalidate it later.
+ */
+static void
+publish(CpgPending *op, int index, uint64 number, int64 now)
+{
+	CpgPutResult result = CPG_PUT_OUTDATED;
+
+	if (op->refused || !is_final(op, index))
+		return;
+	if (is_undisputed(op, number) && (max_prepared_xacts == 0 || cpg_twophase_settled))
+	{
+		op->item->stamp = number;
+		result = cpg_store_put(cpg_store, &op->key, op->item, op->mode, now);
+		if (result == CPG_PUT_STORED && op->frame.bytes != NULL)
+			send_to_redis(op, number);
+	}
+	cpg_stats_put(op->key.ns, result);
+}
+
+/* Everything that is not an invalidation. */
+void
+cpg_commit_apply(uint64 number, int64 now)
+{
+	for (int i = 0; i < cpg_pending.count; i++)
+	{
+		CpgPending *op = &cpg_pending.op[i];
+
+		switch (op->kind)
+		{
+			case CPG_PENDING_PUT:
+				publish(op, i, number, now);
+				break;
+			case CPG_PENDING_TOUCH:
+				(void) cpg_store_touch(cpg_store, &op->key, op->expiry, now);
+				/* the one in Redis has the old expiry */
+				if (cpg_bus_active())
+					cpg_guard_bump_quietly(cpg_guard, cpg_cell_key(cpg_guard, op->key.hash));
+				break;
+			case CPG_PENDING_STALE:
+				/* first for what is on its way, then for what is there */
+				cpg_guard_soften_key(cpg_guard, op->key.hash);
+				(void) cpg_store_mark(cpg_store, &op->key, CPG_MARK_STALE, true);
+				break;
+			case CPG_PENDING_SOFT:
+				cpg_guard_soften(cpg_guard, op->cell);
+				break;
+			case CPG_PENDING_KILL:
+			case CPG_PENDING_CELL:
+				break;
+		}
+	}
+}
