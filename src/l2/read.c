@@ -246,6 +246,7 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	CPG_FAULT("l2-answered");
 	if (accept(name, key, &reply, &found))
 	{
+		CPG_FAULT("l2-accepted");
 		type = cpg_codec_type(found.frame.type_schema, found.frame.type_name);
 		if (OidIsValid(type) && (!OidIsValid(wanted) || type == wanted) &&
 			cpg_codec_decode(&found.frame, type, cpg_store_value_max(cpg_store), &datum) &&
