@@ -209,6 +209,20 @@ cpg_peek_key(const text *text_key, int64 now, CpgValue *value)
 	return read;
 }
 
+/* Whether cache_get would find a key; what is found in Redis is kept here. */
+static bool
+is_there(const text *text_key, int64 now, CpgValue *value)
+{
+	CpgRead		read = cpg_peek_key(text_key, now, value);
+	CpgNamespace *ns;
+	CpgKey		key;
+
+	if (likely(read.hit || !cpg_bus_usable()))
+		return read.hit;
+	ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &key);
+	return ns->number >= 0 && read_from_redis(ns, &key, read.why, value);
+}
+
 Datum
 cachepg_cache_exists(PG_FUNCTION_ARGS)
 {
@@ -217,7 +231,7 @@ cachepg_cache_exists(PG_FUNCTION_ARGS)
 	cpg_require_preload();
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	PG_RETURN_BOOL(cpg_peek_key(PG_GETARG_TEXT_PP(0), cpg_clock_now(), &value).hit);
+	PG_RETURN_BOOL(is_there(PG_GETARG_TEXT_PP(0), cpg_clock_now(), &value));
 }
 
 Datum
@@ -227,7 +241,7 @@ cachepg_cache_ttl(PG_FUNCTION_ARGS)
 	CpgValue	value = {.buffer = NULL};
 
 	cpg_require_preload();
-	if (PG_ARGISNULL(0) || !cpg_peek_key(PG_GETARG_TEXT_PP(0), now, &value).hit)
+	if (PG_ARGISNULL(0) || !is_there(PG_GETARG_TEXT_PP(0), now, &value))
 		PG_RETURN_NULL();
 	PG_RETURN_INTERVAL_P(cpg_ttl_to_interval(value.expiry - now));
 }

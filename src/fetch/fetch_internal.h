@@ -117,7 +117,7 @@ extern bool cpg_hand_over(CpgCall *call, const CpgFlight *flight);
 extern bool cpg_take_over(CpgCall *call, uint32 number);
 
 /* level2.c */
-extern bool cpg_call_from_l2(CpgCall *call);
+extern bool cpg_call_from_l2(CpgCall *call, const CpgFlight *flight);
 extern void cpg_call_to_l2(const CpgCall *call, const CpgNamespace *ns, const CpgKey *key,
 						   const CpgItem *item);
 

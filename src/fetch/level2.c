@@ -18,9 +18,13 @@ type_of(const CpgCall *call)
 	return OidIsValid(call->fetch->rowtype) ? get_array_type(call->fetch->rowtype) : JSONBOID;
 }
 
-/* Look for the value of a call in Redis; true if call->value is there. */
+/*
+ * Look for the value of a call in Redis; true if call->value is there.  For the
+ * leader of a flight, or on a standby, where nobody leads as nothing that is
+ * loaded may be kept.
+ */
 bool
-cpg_call_from_l2(CpgCall *call)
+cpg_call_from_l2(CpgCall *call, const CpgFlight *flight)
 {
 	CpgValue	value = {.buffer = NULL};
 	CpgL2Name	name;
@@ -29,6 +33,8 @@ cpg_call_from_l2(CpgCall *call)
 	 * what is read inside of a load becomes a part of it, with all it is made
 	 * of
 	 */
+	if (!flight->leading && call->reason != CPG_COUNT_UNKEPT_RECOVERY)
+		return false;
 	if (!cpg_l2_readable(call->ns) || call->many != NULL || cpg_deps_active())
 		return false;
 	cpg_l2_name_of_fetch(call->fetch, call->ns, &call->key, &name);

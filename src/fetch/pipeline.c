@@ -418,7 +418,7 @@ take_turn(CpgCall *call, CpgFlight *flight)
 {
 	PG_TRY();
 	{
-		if (flight->leading && (cpg_call_look_again(call) || cpg_call_from_l2(call)))
+		if ((flight->leading && cpg_call_look_again(call)) || cpg_call_from_l2(call, flight))
 			cpg_flight_end(flight);
 		else
 			load_or_serve(call, flight);

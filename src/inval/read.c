@@ -114,6 +114,35 @@ read_shared(const CpgKey *key, int64 now, bool with_datum, CpgValue *value)
 	return miss(cpg_stats_miss(result));
 }
 
+/*
+ * On a standby only values of a home are valid, which tells of its commits; what
+ * was kept here before the recovery, or by TTL alone, is not.
+ */
+static CpgRead
+read_in_recovery(const CpgKey *key, int64 now, bool with_datum, CpgValue *value)
+{
+	CpgCell		room[CPG_CELLS_MAX];
+	CpgCell    *wanted = value->cells;
+	CpgRead		read;
+
+	value->cells = room;
+	read = read_shared(key, now, with_datum, value);
+	value->cells = wanted;
+	if (read.hit && (value->ncells == 0 || room[0] != cpg_cell_home(cpg_guard)))
+		return miss(CPG_COUNT_RECOVERY);
+	if (wanted != NULL && read.hit)
+		memcpy(wanted, room, value->ncells * sizeof(CpgCell));
+	return read;
+}
+
+static inline CpgRead
+read_others(const CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, CpgValue *value)
+{
+	if (unlikely(!ns->ttl_only && RecoveryInProgress()))
+		return read_in_recovery(key, now, with_datum, value);
+	return read_shared(key, now, with_datum, value);
+}
+
 /* The uncommon ways to read: own changes pending, or a load is under way. */
 static CpgRead
 read_carefully(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, CpgValue *value)
@@ -128,7 +157,7 @@ read_carefully(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, 
 	{
 		CpgCounter	why;
 
-		read = must_bypass(ns, &why) ? miss(why) : read_shared(key, now, with_datum, value);
+		read = must_bypass(ns, &why) ? miss(why) : read_others(ns, key, now, with_datum, value);
 		if (read.hit && cpg_overlay_hides(value->cells, value->ncells))
 		{
 			read = miss(CPG_COUNT_OWN_WRITES);
@@ -154,7 +183,7 @@ read_key(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, CpgVal
 		return read_carefully(ns, key, now, with_datum, value);
 	if (unlikely(must_bypass(ns, &why)))
 		return miss(why);
-	return read_shared(key, now, with_datum, value);
+	return read_others(ns, key, now, with_datum, value);
 }
 
 /*
