@@ -332,39 +332,103 @@ send_messages(void)
 	return true;
 }
 
-/* Give a frame its stamp, and send it with the rest of its life. */
-static bool
-send_frame(CpgFrameJob *job)
+/* A SET that waits to be sent with others to the same node. */
+typedef struct Set
 {
-	int64		left = job->expiry - cpg_clock_now();
+	const char *argv[5];
+	size_t		lens[5];
 	char		life[24];
-	const char *set[] = {"SET", job->bytes, job->bytes + job->key_len, "PX", life};
-	size_t		lens[] = {3, job->key_len, job->frame_len, 2, 0};
-	CpgRedisReply reply;
+} Set;
 
-	if (left <= 0)
-		return true;
-	lens[4] = (size_t) snprintf(life, sizeof(life), INT64_FORMAT, left);
-	cpg_frame_stamp((uint8 *) job->bytes + job->key_len, job->frame_len, job->stamp);
-	return cpg_redis_call(cpg_redis_node_for(job->bytes, job->key_len), 5, set, lens, 0,
-						  SEND_TIMEOUT, &reply) == CPG_REDIS_OK;
+/* Sets that go to one node together. */
+typedef struct Sets
+{
+	int			node;
+	int			count;
+	Size		used;			/* of bytes */
+	Set			set[FRAMES_AT_ONCE];
+	char	   *bytes;			/* keys and frames */
+} Sets;
+
+static Sets sets;
+
+/* Send the sets that have been gathered; false if Redis did not answer. */
+static bool
+send_sets(void)
+{
+	CpgRedisCommand command[FRAMES_AT_ONCE];
+	CpgRedisReply reply[FRAMES_AT_ONCE];
+	int			count = sets.count;
+
+	for (int i = 0; i < count; i++)
+	{
+		command[i].argc = 5;
+		command[i].argv = sets.set[i].argv;
+		command[i].lens = sets.set[i].lens;
+	}
+	sets.count = 0;
+	sets.used = 0;
+	return count == 0 ||
+		cpg_redis_pipeline(sets.node, command, count, 0, SEND_TIMEOUT, reply) == CPG_REDIS_OK;
 }
 
-/* Send some values; true if there may be more. */
-static bool
-send_frames(char *bytes)
+/* Give a frame its stamp, and gather it with what is left of its life. */
+static void
+gather(const CpgFrameJob *job, int node)
 {
+	int64		left = job->expiry - cpg_clock_now();
+	Set		   *set = &sets.set[sets.count];
+
+	if (left <= 0)
+		return;
+	sets.node = node;
+	sets.count++;
+	sets.used += job->key_len + job->frame_len;
+	cpg_frame_stamp((uint8 *) job->bytes + job->key_len, job->frame_len, job->stamp);
+	set->argv[0] = "SET";
+	set->lens[0] = 3;
+	set->argv[1] = job->bytes;
+	set->lens[1] = job->key_len;
+	set->argv[2] = job->bytes + job->key_len;
+	set->lens[2] = job->frame_len;
+	set->argv[3] = "PX";
+	set->lens[3] = 2;
+	set->argv[4] = set->life;
+	set->lens[4] = (size_t) snprintf(set->life, sizeof(set->life), INT64_FORMAT, left);
+}
+
+/*
+ * Send values, those of one node in a row together; true if there may be more.
+ * Each of them is at most a quarter of the memory for them.
+ */
+static bool
+send_frames(void)
+{
+	Size		most = cpg_frames_max();
+
 	for (int i = 0; i < FRAMES_AT_ONCE; i++)
 	{
-		CpgFrameJob job = {.bytes = bytes};
+		CpgFrameJob job = {.bytes = sets.bytes + sets.used};
+		int			node;
 
-		if (!cpg_frames_take(&job, cpg_frames_max()))
-			return false;
-		CHECK_FOR_INTERRUPTS();
-		if (!send_frame(&job))
+		if (!cpg_frames_take(&job, most))
+			return send_sets() && false;
+		node = cpg_redis_node_for(job.bytes, job.key_len);
+		if (sets.count > 0 && node != sets.node)
+		{
+			Size		used = sets.used;
+
+			if (!send_sets())
+				return false;
+			/* what was taken last lies behind what has been sent */
+			memmove(sets.bytes, sets.bytes + used, job.key_len + job.frame_len);
+			job.bytes = sets.bytes;
+		}
+		gather(&job, node);
+		if (sets.used > most && !send_sets())
 			return false;
 	}
-	return true;
+	return send_sets();
 }
 
 /* ---------------------------------------------------------------------
@@ -408,7 +472,7 @@ pause_length(bool more)
 
 /* One round; true if there may be more to do at once. */
 static bool
-work(char *bytes)
+work(void)
 {
 	bool		more = false;
 
@@ -418,7 +482,7 @@ work(char *bytes)
 	if (outbox.count > outbox.sent)
 		more = send_messages() && !outbox.batch.drained;
 	if (failures == 0)
-		more |= send_frames(bytes);
+		more |= send_frames();
 	return more;
 }
 
@@ -427,7 +491,6 @@ void
 cachepg_broadcaster_main(Datum arg)
 {
 	uint32		wait_event;
-	char	   *bytes;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -438,7 +501,7 @@ cachepg_broadcaster_main(Datum arg)
 	outbox.context = AllocSetContextCreate(TopMemoryContext, "cachepg outbox",
 										   ALLOCSET_DEFAULT_SIZES);
 	outbox.batch.data = MemoryContextAlloc(TopMemoryContext, CPG_BUS_BATCH_BYTES);
-	bytes = MemoryContextAlloc(TopMemoryContext, cpg_frames_max());
+	sets.bytes = MemoryContextAlloc(TopMemoryContext, 2 * cpg_frames_max());
 	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "cachepg broadcaster",
 												 ALLOCSET_DEFAULT_SIZES);
 	cpg_bus_activate(true);
@@ -454,7 +517,7 @@ cachepg_broadcaster_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		more = work(bytes);
+		more = work();
 		MemoryContextReset(CurrentMemoryContext);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 pause_length(more), wait_event);
