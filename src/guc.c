@@ -26,6 +26,7 @@ char	   *cpg_l2_home = NULL;
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
 int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
+char	   *cpg_redis_hmac_key_file = NULL;
 char	   *cpg_redis_servers = NULL;
 int			cpg_refresh_timeout = CPG_REFRESH_TIMEOUT_DEFAULT;
 int			cpg_refresh_workers = CPG_REFRESH_WORKERS_DEFAULT;
@@ -139,6 +140,17 @@ define_server_settings(void)
 							   PGC_POSTMASTER,
 							   0,
 							   check_name,
+							   NULL,
+							   NULL);
+
+	DefineCustomStringVariable("cachepg.redis_hmac_key_file",
+							   "File with the key by which servers of a cluster know each other's values.",
+							   "Empty: values carry no HMAC.",
+							   &cpg_redis_hmac_key_file,
+							   "",
+							   PGC_SIGHUP,
+							   GUC_SUPERUSER_ONLY,
+							   NULL,
 							   NULL,
 							   NULL);
 

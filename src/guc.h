@@ -54,6 +54,7 @@ extern char *cpg_l2_home;
 extern int	cpg_max_namespaces;
 extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern char *cpg_redis_hmac_key_file;
 extern char *cpg_redis_servers;
 extern int	cpg_refresh_timeout;
 extern int	cpg_refresh_workers;

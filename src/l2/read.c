@@ -29,6 +29,7 @@
 #include "fault.h"
 #include "guc.h"
 #include "l2/l2.h"
+#include "l2/seal.h"
 #include "mb/pg_wchar.h"
 #include "redis/redis.h"
 #include "shmem.h"
@@ -151,7 +152,9 @@ accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply * reply, Fo
 
 	if (cpg_frame_decode((const uint8 *) reply->data, reply->len, frame) != CPG_FRAME_FAULT_NONE ||
 		frame->ncells < IMPLIED_CELLS || frame->ncells > lengthof(found->cell) ||
-		!cpg_l2_name_matches(name, frame))
+		!cpg_l2_name_matches(name, frame) ||
+		!cpg_seal_holds(frame, (const uint8 *) reply->data,
+						cpg_redis_node_for(name->key, name->key_len)))
 		return false;
 	for (int i = 0; i < frame->ncells; i++)
 		found->cell[i] = cpg_frame_cell(frame, i);

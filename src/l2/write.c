@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "codec/temporary.h"
 #include "l2/l2.h"
+#include "l2/seal.h"
 #include "mb/pg_wchar.h"
 #include "redis/redis.h"
 #include "shmem.h"
@@ -79,7 +80,7 @@ cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
 		!cpg_codec_name(value->type, &frame.type_schema, &frame.type_name))
 		return false;
 	frame.codec = encoded.codec;
-	frame.flags = encoded.flags;
+	frame.flags = encoded.flags | (cpg_seal_wanted() ? CPG_FRAME_HMAC : 0);
 	frame.raw_len = encoded.raw_len;
 	frame.payload = cpg_span(encoded.data, encoded.len);
 	frame.origin = cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()));

@@ -193,20 +193,24 @@ cpg_frame_encode(const CpgFrame *frame, uint8 *out, size_t size)
 }
 
 /*
- * Put another stamp into a frame without an HMAC that cpg_frame_encode() wrote,
- * and set its CRC again.
+ * Put another stamp into a frame that cpg_frame_encode() wrote, and set its CRC
+ * again; returns how many bytes of it an HMAC covers, 0 if it has none.
  */
-void
+size_t
 cpg_frame_stamp(uint8 *frame, size_t len, uint64 stamp)
 {
 	size_t		origin_len = frame[HEADER_LEN];
+	bool		sealed = (frame[6] & CPG_FRAME_HMAC) != 0;
 	Writer		w;
 
-	Assert(len > FIXED_LEN && !(frame[6] & CPG_FRAME_HMAC));
+	Assert(len > FIXED_LEN);
+	if (sealed)
+		len -= CPG_FRAME_HMAC_LEN;
 	w.at = frame + HEADER_LEN + 1 + origin_len + CPG_FRAME_ID_LEN;
 	write_number(&w, stamp, 8);
 	w.at = frame + len - CRC_LEN;
 	write_number(&w, checksum(frame, len - CRC_LEN), CRC_LEN);
+	return sealed ? len : 0;
 }
 
 /* The header up to the length of the frame, and the CRC: is it whole? */

@@ -96,7 +96,7 @@ typedef struct CpgFrame
 
 extern size_t cpg_frame_size(const CpgFrame *frame);
 extern size_t cpg_frame_encode(const CpgFrame *frame, uint8 *out, size_t size);
-extern void cpg_frame_stamp(uint8 *frame, size_t len, uint64 stamp);
+extern size_t cpg_frame_stamp(uint8 *frame, size_t len, uint64 stamp);
 extern CpgFrameFault cpg_frame_decode(const uint8 *data, size_t len, CpgFrame *frame);
 extern const char *cpg_frame_fault_text(CpgFrameFault fault);
 

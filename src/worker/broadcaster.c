@@ -23,6 +23,7 @@
 #include "common/pg_prng.h"
 #include "compat.h"
 #include "guc.h"
+#include "l2/seal.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
@@ -372,19 +373,27 @@ send_sets(void)
 		cpg_redis_pipeline(sets.node, command, count, 0, SEND_TIMEOUT, reply) == CPG_REDIS_OK;
 }
 
-/* Give a frame its stamp, and gather it with what is left of its life. */
+/* Give a frame its stamp, and its HMAC if it is to have one; false if it cannot. */
+static bool
+finish_frame(uint8 *frame, const CpgFrameJob *job)
+{
+	size_t		covered = cpg_frame_stamp(frame, job->frame_len, job->stamp);
+
+	return covered == 0 || cpg_seal_compute(frame, covered, frame + covered);
+}
+
+/* Finish a frame, and gather it with what is left of its life. */
 static void
 gather(const CpgFrameJob *job, int node)
 {
 	int64		left = job->expiry - cpg_clock_now();
 	Set		   *set = &sets.set[sets.count];
 
-	if (left <= 0)
+	if (left <= 0 || !finish_frame((uint8 *) job->bytes + job->key_len, job))
 		return;
 	sets.node = node;
 	sets.count++;
 	sets.used += job->key_len + job->frame_len;
-	cpg_frame_stamp((uint8 *) job->bytes + job->key_len, job->frame_len, job->stamp);
 	set->argv[0] = "SET";
 	set->lens[0] = 3;
 	set->argv[1] = job->bytes;
