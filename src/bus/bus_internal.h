@@ -43,6 +43,9 @@ struct CpgSharedBus
 	pg_atomic_uint64 floor;
 	pg_atomic_uint64 lsn;		/* of the newest commit of the primary that
 								 * was heard of, on a standby */
+	pg_atomic_uint64 position;	/* of the home's clock: all up to it was heard
+								 * of */
+	pg_atomic_uint64 changed;	/* the same, of its last invalidation */
 	pg_atomic_uint64 heard;		/* when the home was last heard of, ms */
 };
 

@@ -8,7 +8,8 @@
  * dropped, and counted: the value is in this server's cache all the same.
  *
  * A value gets the stamp of its commit when it is put there; its frame leaves
- * the stamp open.
+ * the stamp open.  Locks that were held for a load go the same way, so that
+ * they are given up after the value has been written.
  *
  *-------------------------------------------------------------------------
  */
@@ -17,9 +18,16 @@
 
 typedef struct CpgSharedFrames CpgSharedFrames;
 
+typedef enum CpgFrameJobKind
+{
+	CPG_FRAME_JOB_SET,			/* a value, its frame */
+	CPG_FRAME_JOB_UNLOCK		/* the key of a lock, its token */
+} CpgFrameJobKind;
+
 /* A value, with the key that it gets in Redis before its frame. */
 typedef struct CpgFrameJob
 {
+	CpgFrameJobKind kind;
 	uint64		stamp;
 	int64		expiry;			/* on the cache's clock, ms */
 	uint32		key_len;

@@ -39,6 +39,8 @@ cpg_mirror_init(CpgSharedBus *bus)
 	pg_atomic_init_u32(&bus->current, 0);
 	pg_atomic_init_u64(&bus->floor, PG_UINT64_MAX);
 	pg_atomic_init_u64(&bus->heard, 0);
+	pg_atomic_init_u64(&bus->position, 0);
+	pg_atomic_init_u64(&bus->changed, 0);
 	for (uint32 i = 0; i < bus->mirrors; i++)
 		pg_atomic_init_u64(&cpg_bus_mirror(bus)[i], 0);
 }
@@ -98,7 +100,46 @@ cpg_mirror_begin(const uint8 *epoch, uint64 floor)
 	for (uint32 i = 0; i < cpg_bus->mirrors; i++)
 		pg_atomic_write_u64(&cpg_bus_mirror(cpg_bus)[i], 0);
 	pg_atomic_write_u64(&cpg_bus->floor, floor);
+	pg_atomic_write_u64(&cpg_bus->position, floor);
+	pg_atomic_write_u64(&cpg_bus->changed, floor);
 	cpg_guard_bump_quietly(cpg_guard, cpg_cell_home(cpg_guard));
+}
+
+/* The home invalidated something, which is applied after this. */
+void
+cpg_mirror_note_change(uint64 number)
+{
+	raise_to(&cpg_bus->changed, number);
+}
+
+/* Everything up to a number of the home's clock has been applied. */
+void
+cpg_mirror_reach(uint64 number)
+{
+	raise_to(&cpg_bus->position, number);
+}
+
+/* How far the home's clock is known here. */
+uint64
+cpg_mirror_position(void)
+{
+	return pg_atomic_read_u64(&cpg_bus->position);
+}
+
+/* The number of the last of its invalidations that is known here. */
+uint64
+cpg_mirror_changed(void)
+{
+	return pg_atomic_read_u64(&cpg_bus->changed);
+}
+
+/* The epoch in which the home is. */
+void
+cpg_mirror_epoch(uint8 *epoch)
+{
+	LWLockAcquire(&cpg_bus->lock.lock, LW_SHARED);
+	memcpy(epoch, cpg_bus->home.epoch, CPG_MESSAGE_EPOCH_LEN);
+	LWLockRelease(&cpg_bus->lock.lock);
 }
 
 /* The home was heard of. */

@@ -30,7 +30,13 @@ extern void cpg_mirror_heard(int64 now);
 extern void cpg_mirror_resume(void);
 extern void cpg_mirror_suspend(void);
 
+extern void cpg_mirror_note_change(uint64 number);
+extern void cpg_mirror_reach(uint64 number);
+
 /* what readers ask */
+extern uint64 cpg_mirror_position(void);
+extern uint64 cpg_mirror_changed(void);
+extern void cpg_mirror_epoch(uint8 *epoch);
 extern bool cpg_mirror_current(int64 now);
 extern bool cpg_mirror_admits(const uint8 *epoch, uint64 stamp, const CpgCell *cells, int ncells);
 extern int	cpg_mirror_cells(const CpgCell *cells, int ncells, CpgCell *local);

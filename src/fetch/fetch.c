@@ -118,7 +118,7 @@ cpg_call_begin(CpgCall *call, const CpgFetch *fetch)
 	call->has_old = false;
 	call->many = NULL;
 	call->for_session = false;
-	call->behind = false;
+	call->behind = call->named = call->lock.held = false;
 	cpg_call_find_key(call, 0);
 }
 

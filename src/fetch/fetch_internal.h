@@ -10,6 +10,7 @@
 
 #include "fetch/fetch.h"
 #include "flight/flight.h"
+#include "l2/lock.h"
 
 #define CPG_MAY_PUBLISH CPG_NCOUNTERS
 
@@ -75,6 +76,11 @@ typedef struct CpgCall
 	int64		patience;		/* ms to wait for a permit */
 	CpgLoad		load;
 	CpgLoaded	loaded;
+	/* in Redis */
+	bool		named;
+	CpgL2Name	name;
+	CpgL2Lock	lock;			/* of all servers on its load */
+	uint64		position;		/* of the home's clock, before the load */
 	/* a load of many keys at once, else NULL */
 	ArrayType  *many_keys;
 	CpgManyLoaded *many;
@@ -118,7 +124,8 @@ extern bool cpg_take_over(CpgCall *call, uint32 number);
 
 /* level2.c */
 extern bool cpg_call_from_l2(CpgCall *call, const CpgFlight *flight);
-extern void cpg_call_to_l2(const CpgCall *call, const CpgNamespace *ns, const CpgKey *key,
+extern bool cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight);
+extern void cpg_call_to_l2(CpgCall *call, const CpgNamespace *ns, const CpgKey *key,
 						   const CpgItem *item);
 
 /* serve.c: answers without a load of the own */

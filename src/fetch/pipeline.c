@@ -418,13 +418,16 @@ take_turn(CpgCall *call, CpgFlight *flight)
 {
 	PG_TRY();
 	{
-		if ((flight->leading && cpg_call_look_again(call)) || cpg_call_from_l2(call, flight))
+		if ((flight->leading && cpg_call_look_again(call)) || cpg_call_from_l2(call, flight) ||
+			cpg_call_elsewhere(call, flight))
 			cpg_flight_end(flight);
 		else
 			load_or_serve(call, flight);
+		cpg_l2_unlock(&call->lock);
 	}
 	PG_CATCH();
 	{
+		cpg_l2_unlock(&call->lock);
 		if (cpg_flight_in_progress(flight))
 			cpg_flight_end(flight);
 		PG_RE_THROW();

@@ -42,10 +42,22 @@ extern bool cpg_l2_worth_asking(CpgCounter why);
 extern bool cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
 						CpgValue *value);
 
+typedef struct CpgL2Handed
+{
+	Datum		value;
+	bool		isnull;
+	uint32		load_time;		/* microseconds */
+} CpgL2Handed;
+
+extern bool cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted,
+							 uint64 changed, CpgL2Handed *handed);
+
 /* write.c */
 extern bool cpg_l2_writable(const CpgNamespace *ns);
 extern bool cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
 						const CpgL2Value *value, CpgFrameJob *job);
 extern void cpg_l2_send(const CpgKey *key, const CpgFrameJob *job);
+extern void cpg_l2_hand_over(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
+							 const CpgL2Value *value, uint64 position);
 
 #endif							/* CPG_L2_L2_H */

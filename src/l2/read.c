@@ -29,6 +29,7 @@
 #include "fault.h"
 #include "guc.h"
 #include "l2/l2.h"
+#include "l2/lock.h"
 #include "l2/seal.h"
 #include "mb/pg_wchar.h"
 #include "redis/redis.h"
@@ -261,4 +262,38 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	}
 	cpg_stats_add(ns->number, CPG_COUNT_L2_REFUSED, 1);
 	return false;
+}
+
+/*
+ * Take what another server, which is not the home either, left for those who
+ * wait; see cpg_l2_hand_over.  It must have known of everything that the home
+ * had invalidated, as far as was known here, up to "changed", when it was asked.
+ */
+bool
+cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted, uint64 changed,
+				 CpgL2Handed *handed)
+{
+	const char *key = cpg_l2_sibling_key(name, 'h');
+	const char *argv[] = {"GET", key};
+	size_t		lens[] = {3, name->key_len};
+	int			node = cpg_redis_node_for(key, name->key_len);
+	uint8		epoch[CPG_MESSAGE_EPOCH_LEN];
+	CpgRedisReply reply;
+	CpgFrame	frame;
+
+	if (cpg_redis_call(node, 2, argv, lens, CPG_REDIS_IDEMPOTENT, cpg_redis_timeout, &reply) != CPG_REDIS_OK ||
+		reply.type != CPG_REDIS_STRING)
+		return false;
+	cpg_mirror_epoch(epoch);
+	if (cpg_frame_decode((const uint8 *) reply.data, reply.len, &frame) != CPG_FRAME_FAULT_NONE ||
+		!cpg_l2_name_matches(name, &frame) ||
+		!cpg_seal_holds(&frame, (const uint8 *) reply.data, node) ||
+		memcmp(frame.epoch, epoch, sizeof(epoch)) != 0 ||
+		(frame.stamp < changed && !CPG_SKIP("l2-lag")) ||
+		cpg_codec_type(frame.type_schema, frame.type_name) != wanted ||
+		!cpg_codec_decode(&frame, wanted, cpg_store_value_max(cpg_store), &handed->value))
+		return false;
+	handed->isnull = (frame.flags & CPG_FRAME_NULL) != 0;
+	handed->load_time = frame.load_time;
+	return true;
 }

@@ -21,10 +21,13 @@
 #include "clock.h"
 #include "codec/temporary.h"
 #include "l2/l2.h"
+#include "l2/lock.h"
 #include "l2/seal.h"
 #include "mb/pg_wchar.h"
 #include "redis/redis.h"
 #include "shmem.h"
+
+#define HANDED_LIFE 10000		/* ms */
 
 /* Whether this server writes values of a namespace to Redis. */
 bool
@@ -59,6 +62,57 @@ life_in_redis(const CpgNamespace *ns, const CpgItem *item, int64 now)
 	return Min(life, PG_UINT32_MAX);
 }
 
+/* Whose clock a frame's stamp is of, and the cells it depends on. */
+static void
+set_origin(CpgFrame *frame, const CpgKey *key, const CpgItem *item, uint8 *cells)
+{
+	frame->origin = cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()));
+	cpg_bus_epoch(frame->epoch);
+	frame->ncells = (uint16) write_cells(key, item, cells);
+	frame->cells = cells;
+}
+
+/* The rest of a frame; false if the value cannot be written. */
+static bool
+set_value(CpgFrame *frame, const CpgNamespace *ns, const CpgL2Name *name, const CpgL2Value *value,
+		  int64 life)
+{
+	CpgEncoded	encoded;
+
+	if (!cpg_codec_encode(cpg_namespace_codec(ns), value->type, value->value, value->isnull,
+						  ns->compress_above, &encoded) ||
+		!cpg_codec_name(value->type, &frame->type_schema, &frame->type_name))
+		return false;
+	cpg_l2_name_into(name, frame);
+	frame->codec = encoded.codec;
+	frame->flags = encoded.flags | (cpg_seal_wanted() ? CPG_FRAME_HMAC : 0);
+	frame->raw_len = encoded.raw_len;
+	frame->payload = cpg_span(encoded.data, encoded.len);
+	frame->encoding = cpg_span("UTF8", 4);
+	frame->life = (uint32) life;
+	frame->soft_life = value->item->soft_ttl;
+	frame->load_time = value->item->load_time;
+	return true;
+}
+
+/* A frame and its key as a job (palloc'd); false if it is too large. */
+static bool
+make_job(const CpgFrame *frame, const char *key, Size key_len, CpgFrameJob *job)
+{
+	Size		size = cpg_frame_size(frame);
+
+	if (size == 0 || key_len + size > cpg_frames_max())
+		return false;
+	job->kind = CPG_FRAME_JOB_SET;
+	job->expiry = cpg_clock_now() + frame->life;
+	job->key_len = (uint32) key_len;
+	job->frame_len = (uint32) size;
+	job->bytes = palloc(key_len + size);
+	memcpy(job->bytes, key, key_len);
+	(void) cpg_frame_encode(frame, (uint8 *) job->bytes + key_len, size);
+	return true;
+}
+
 /*
  * Make the frame of a value and the key under which it is to lie in Redis
  * (palloc'd); false if it is not to be written.
@@ -69,39 +123,12 @@ cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
 {
 	uint8		cells[(CPG_CELLS_MAX + 3) * 4];
 	int64		life = life_in_redis(ns, value->item, cpg_clock_now());
-	CpgEncoded	encoded;
 	CpgFrame	frame;
-	Size		size;
 
 	memset(&frame, 0, sizeof(frame));
-	if (life <= 0 ||
-		!cpg_codec_encode(cpg_namespace_codec(ns), value->type, value->value, value->isnull, ns->compress_above,
-						  &encoded) ||
-		!cpg_codec_name(value->type, &frame.type_schema, &frame.type_name))
-		return false;
-	frame.codec = encoded.codec;
-	frame.flags = encoded.flags | (cpg_seal_wanted() ? CPG_FRAME_HMAC : 0);
-	frame.raw_len = encoded.raw_len;
-	frame.payload = cpg_span(encoded.data, encoded.len);
-	frame.origin = cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()));
-	cpg_bus_epoch(frame.epoch);
-	frame.ncells = (uint16) write_cells(key, value->item, cells);
-	frame.cells = cells;
-	cpg_l2_name_into(name, &frame);
-	frame.encoding = cpg_span("UTF8", 4);
-	frame.life = (uint32) life;
-	frame.soft_life = value->item->soft_ttl;
-	frame.load_time = value->item->load_time;
-	size = cpg_frame_size(&frame);
-	if (size == 0 || name->key_len + size > cpg_frames_max())
-		return false;
-	job->expiry = cpg_clock_now() + life;
-	job->key_len = (uint32) name->key_len;
-	job->frame_len = (uint32) size;
-	job->bytes = palloc(name->key_len + size);
-	memcpy(job->bytes, name->key, name->key_len);
-	(void) cpg_frame_encode(&frame, (uint8 *) job->bytes + name->key_len, size);
-	return true;
+	set_origin(&frame, key, value->item, cells);
+	return life > 0 && set_value(&frame, ns, name, value, life) &&
+		make_job(&frame, name->key, name->key_len, job);
 }
 
 /* Have a value written that was stored here with job->stamp. */
@@ -111,4 +138,24 @@ cpg_l2_send(const CpgKey *key, const CpgFrameJob *job)
 	bool		sent = cpg_frames_put(job);
 
 	cpg_stats_add(key->ns, sent ? CPG_COUNT_L2_WRITES : CPG_COUNT_L2_DROPPED, 1);
+}
+
+/*
+ * Leave a value that this server, which is not the home, loaded under the lock
+ * for those on other servers who wait for it.  It was loaded when the home's
+ * clock was known up to "position"; they take it only if they know no more.
+ */
+void
+cpg_l2_hand_over(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
+				 const CpgL2Value *value, uint64 position)
+{
+	CpgFrameJob job = {.stamp = position};
+	CpgFrame	frame;
+
+	memset(&frame, 0, sizeof(frame));
+	frame.origin = cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()));
+	cpg_mirror_epoch(frame.epoch);
+	if (set_value(&frame, ns, name, value, HANDED_LIFE) &&
+		make_job(&frame, cpg_l2_sibling_key(name, 'h'), name->key_len, &job))
+		cpg_l2_send(key, &job);
 }

@@ -406,6 +406,72 @@ gather(const CpgFrameJob *job, int node)
 	set->lens[4] = (size_t) snprintf(set->life, sizeof(set->life), INT64_FORMAT, left);
 }
 
+/* Send a command through the stream's connection, for which there is one. */
+static bool
+say(int node, int argc, const char **argv, const size_t *lens)
+{
+	return cpg_redis_send(node, argc, argv, lens) == CPG_REDIS_OK;
+}
+
+static bool
+hear(int node, CpgRedisReply *reply)
+{
+	int64		end = cpg_clock_now() + SEND_TIMEOUT;
+	CpgRedisStatus status;
+
+	while ((status = cpg_redis_receive(node, 100, reply)) == CPG_REDIS_NOT_YET &&
+		   cpg_clock_now() < end)
+	{
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+	return status == CPG_REDIS_OK;
+}
+
+/*
+ * Delete a lock if it still has our token.  All of it goes through one
+ * connection: in another one nothing would be watched.
+ */
+static bool
+delete_lock(int node, const CpgFrameJob *job)
+{
+	const char *key = pnstrdup(job->bytes, job->key_len);
+	const char *token = job->bytes + job->key_len;
+	const char *watch[] = {"WATCH", key};
+	const char *get[] = {"GET", key};
+	const char *multi[] = {"MULTI"};
+	const char *del[] = {"DEL", key};
+	const char *exec[] = {"EXEC"};
+	size_t		watch_lens[] = {5, job->key_len};
+	size_t		get_lens[] = {3, job->key_len};
+	size_t		multi_lens[] = {5};
+	size_t		exec_lens[] = {4};
+	CpgRedisReply watched;
+	CpgRedisReply held;
+	CpgRedisReply reply[3];
+
+	if (!say(node, 2, watch, watch_lens) || !say(node, 2, get, get_lens) ||
+		!hear(node, &watched) || !hear(node, &held) || held.type != CPG_REDIS_STRING)
+		return false;
+	if (held.len != job->frame_len || memcmp(held.data, token, held.len) != 0 ||
+		!cpg_redis_connected(node))
+		return false;
+	return say(node, 1, multi, multi_lens) && say(node, 2, del, get_lens) &&
+		say(node, 1, exec, exec_lens) && hear(node, &reply[0]) && hear(node, &reply[1]) &&
+		hear(node, &reply[2]);
+}
+
+/* The same; what is watched is forgotten with the connection. */
+static bool
+give_up_lock(const CpgFrameJob *job)
+{
+	int			node = cpg_redis_node_for(job->bytes, job->key_len);
+
+	if (!delete_lock(node, job))
+		cpg_redis_hang_up(node);
+	return true;
+}
+
 /*
  * Send values, those of one node in a row together; true if there may be more.
  * Each of them is at most a quarter of the memory for them.
@@ -422,6 +488,13 @@ send_frames(void)
 
 		if (!cpg_frames_take(&job, most))
 			return send_sets() && false;
+		if (job.kind == CPG_FRAME_JOB_UNLOCK)
+		{
+			/* behind the value that was loaded under it */
+			if (!send_sets() || !give_up_lock(&job))
+				return false;
+			continue;
+		}
 		node = cpg_redis_node_for(job.bytes, job.key_len);
 		if (sets.count > 0 && node != sets.node)
 		{

@@ -157,6 +157,8 @@ apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
 	CpgApply	apply;
 
 	begin_apply(&apply, header);
+	if (apply.from_home)
+		cpg_mirror_note_change(header->seq);
 	if (header->system == GetSystemIdentifier())
 		cpg_bus_note_lsn(header->lsn);
 	while (cpg_message_next(reader, &item, name, sizeof(name)))
@@ -226,6 +228,8 @@ take_message(CpgMessageReader *reader, const CpgMessageHeader *header)
 		apply_items(reader, header);
 	else
 		take_beat(origin, header, now);
+	if (is_home(origin->name) && origin->state == ORIGIN_CURRENT)
+		cpg_mirror_reach(header->seq);
 	if (!beat && !catching_up && is_home(origin->name) && origin->state == ORIGIN_CURRENT)
 	{
 		cpg_mirror_heard(now);

@@ -1,0 +1,34 @@
+/*-------------------------------------------------------------------------
+ *
+ * lock.h
+ *	  One load of a value in all servers: the lock, and the result for those who
+ *	  wait.
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef CPG_L2_LOCK_H
+#define CPG_L2_LOCK_H
+
+#include "l2/name.h"
+
+typedef enum CpgL2Turn
+{
+	CPG_L2_TURN_HELD,			/* this process is to load */
+	CPG_L2_TURN_BUSY,			/* another one does */
+	CPG_L2_TURN_FREE			/* nobody can tell: Redis is away */
+} CpgL2Turn;
+
+typedef struct CpgL2Lock
+{
+	bool		held;
+	char	   *key;			/* in Redis */
+	Size		key_len;
+	char	   *token;
+	Size		token_len;
+} CpgL2Lock;
+
+extern CpgL2Turn cpg_l2_lock(const CpgL2Name *name, int64 life, CpgL2Lock *lock);
+extern void cpg_l2_unlock(CpgL2Lock *lock);
+extern char *cpg_l2_sibling_key(const CpgL2Name *name, char kind);
+
+#endif							/* CPG_L2_LOCK_H */

@@ -1,0 +1,115 @@
+# With load_lock servers agree on who loads: the home writes what it loads to
+# Redis, others hand it over, if the value is of consistency ttl.  A lock whose
+# holder died expires; one that belongs to somebody else stays.  Without Redis
+# everybody loads.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::RealBin;
+use CachePg;
+use RedisServer;
+use Test::More;
+use Time::HiRes qw(time sleep);
+
+my $redis = start_redis();
+my %settings = ('cachepg.redis_servers' => redis_url($redis), 'cachepg.bus_heartbeat' => '50ms');
+my %node = (
+	a => new_cluster('a', %settings, 'cachepg.server_name' => 'a'),
+	map { $_ => new_cluster($_, %settings, 'cachepg.server_name' => $_, 'cachepg.l2_home' => 'a') } qw(b c));
+
+sub on
+{
+	my ($node, @statements) = @_;
+
+	return $node{$node}->safe_psql('postgres', join '; ', @statements);
+}
+
+# Loads so far, on all servers.
+sub loads
+{
+	my $sum = 0;
+
+	$sum += on($_, q{SELECT sum(loads) FROM cache_namespace_stats}) for sort keys %node;
+	return $sum;
+}
+
+# Fetch a key on some servers, in several sessions each, all at once; what they
+# got, and how many loads that took.
+sub fetch_at_once
+{
+	my ($key, @names) = @_;
+	my $before = loads();
+	my $sql = "SELECT cache_fetch('$key', 'SELECT 7 FROM pg_sleep(1)')";
+	my @running = map { start_psql($node{$_}, ($sql) x 5) } @names;
+	my @got = map { finish_psql($_) } @running;
+
+	return (join(',', sort { $a cmp $b } map { /(\S+)/ ? $1 : 'nothing' } @got), loads() - $before);
+}
+
+for my $name (sort keys %node)
+{
+	on($name, q{SELECT cache_namespace_create('x', scope => 'shared', adhoc => 'shared', load_lock => true)},
+		q{SELECT cache_namespace_create('t', scope => 'shared', adhoc => 'shared', load_lock => true, consistency => 'ttl')},
+		q{SELECT cache_namespace_create('n', scope => 'shared', adhoc => 'shared', consistency => 'ttl')});
+}
+ok(wait_until($node{$_}, 'SELECT current FROM cache_bus'), "$_ hears of a") for qw(b c);
+
+my $ten = join ',', (7) x 10;
+my $fifteen = join ',', (7) x 15;
+
+is_deeply([ fetch_at_once('n:1', qw(a b c)) ], [ $fifteen, 3 ], 'without the lock each server loads once');
+is_deeply([ fetch_at_once('t:1', qw(b c)) ], [ $ten, 1 ], 'with it one of two that are not the home');
+is_deeply([ fetch_at_once('t:2', qw(a)) ], [ join(',', (7) x 5), 1 ], 'the home alone');
+is_deeply([ fetch_at_once('t:2', qw(b c)) ], [ $ten, 0 ], 'which the others take');
+
+# a holder that is gone
+redis($redis, 'SET', 'cachepg:default:l:postgres:x:y', 'somebody');
+my ($key) = grep { /t:1/ } split /\n/, redis($redis, 'KEYS', 'cachepg:default:h:*');
+ok($key, 'a result was handed over');
+(my $lock = $key) =~ s/:h:/:l:/;
+ok(locks_are_free(), 'locks are given up');
+redis($redis, 'SET', $lock, 'somebody', 'PX', 1500);
+on($_, q{SELECT cache_invalidate('t:1')}) for qw(a b c);
+redis($redis, 'DEL', $key);
+my $began = time;
+is((fetch_at_once('t:1', 'b'))[0], join(',', (7) x 5), 'a lock whose holder died expires');
+cmp_ok(time - $began, '>', 1.2, '... and not before');
+
+# a lock that another one has got meanwhile
+on('b', q{SELECT cache_invalidate('t:1')});
+redis($redis, 'DEL', $key);
+my $slow = start_psql($node{b}, q{SELECT cache_fetch('t:1', 'SELECT 7 FROM pg_sleep(1)')});
+until_redis(sub { redis($redis, 'EXISTS', $lock) eq '1' });
+redis($redis, 'SET', $lock, 'somebody else', 'PX', 60000);
+finish_psql($slow);
+# the next thing that b sends comes after the attempt to give it up
+on('b', q{SELECT cache_fetch('t:3', 'SELECT 1')});
+until_redis(sub { redis($redis, 'KEYS', 'cachepg:default:h:*t:3*') ne '' });
+is(redis($redis, 'GET', $lock), 'somebody else', 'a lock that belongs to somebody else stays');
+redis($redis, 'DEL', $lock);
+
+# Redis is away
+stop_redis($redis);
+is_deeply([ fetch_at_once('t:4', qw(b c)) ], [ $ten, 2 ], 'without Redis each server loads');
+
+check_store($_) for values %node;
+$_->stop for values %node;
+done_testing();
+
+sub until_redis
+{
+	my ($condition) = @_;
+
+	for (1 .. 500)
+	{
+		return 1 if $condition->();
+		sleep(0.02);
+	}
+	return 0;
+}
+
+sub locks_are_free
+{
+	return until_redis(sub { redis($redis, 'KEYS', 'cachepg:default:l:*#*') eq '' });
+}
