@@ -42,7 +42,7 @@ sub fetch_at_once
 	my $before = loads();
 	my $sql = "SELECT cache_fetch('$key', 'SELECT 7 FROM pg_sleep(1)')";
 	my @running = map { start_psql($node{$_}, ($sql) x 5) } @names;
-	my @got = map { finish_psql($_) } @running;
+	my @got = map { $_->[1] } finish_psql(@running);
 
 	return (join(',', sort { $a cmp $b } map { /(\S+)/ ? $1 : 'nothing' } @got), loads() - $before);
 }
@@ -79,7 +79,7 @@ cmp_ok(time - $began, '>', 1.2, '... and not before');
 # a lock that another one has got meanwhile
 on('b', q{SELECT cache_invalidate('t:1')});
 redis($redis, 'DEL', $key);
-my $slow = start_psql($node{b}, q{SELECT cache_fetch('t:1', 'SELECT 7 FROM pg_sleep(1)')});
+my ($slow) = start_psql($node{b}, q{SELECT cache_fetch('t:1', 'SELECT 7 FROM pg_sleep(1)')});
 until_redis(sub { redis($redis, 'EXISTS', $lock) eq '1' });
 redis($redis, 'SET', $lock, 'somebody else', 'PX', 60000);
 finish_psql($slow);
