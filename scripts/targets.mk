@@ -23,7 +23,7 @@ stampede-all stampede-install stampede-uninstall stampede-clean:
 
 .PHONY: stampede-all stampede-install stampede-uninstall stampede-clean
 
-.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults \
+.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz \
 	test-matrix soak soak-controls bench lint format clean-build clean-matrix
 
 help:
@@ -34,7 +34,7 @@ help:
 		'' \
 		'These install missing Debian packages and use private servers:' \
 		'make demo            see a slow query served from the cache' \
-		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults: a part)' \
+		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults, -fuzz: a part)' \
 		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
 		'make soak            an oracle looks for stale reads under load; SECONDS=600' \
 		'make soak-controls   what it sees with each mechanism switched off' \
@@ -47,7 +47,7 @@ help:
 		'Variables: PG_CONFIG=/path/to/pg_config or PG_MAJOR=17'
 
 deps:
-	@scripts/deps build test lint
+	@scripts/deps build test fuzz lint
 
 demo:
 	@demo/run
@@ -62,7 +62,7 @@ bench-%:
 test:
 	@scripts/test
 
-test-unit test-regress test-isolation test-pgtap test-tap test-faults:
+test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz:
 	@scripts/test $(@:test-%=%)
 
 test-matrix:
