@@ -17,7 +17,7 @@ LTO = $(if $(findstring Free Software,$(shell $(CC) --version 2>/dev/null)),-flt
 
 PG_CPPFLAGS = -Isrc $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered $(LTO)
-SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO)
+SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO) $(or $(shell pkg-config --libs-only-L --libs-only-l hiredis 2>/dev/null),-lhiredis)
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
 override with_llvm = no
 

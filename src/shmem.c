@@ -21,6 +21,7 @@
 #include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
+#include "redis/redis.h"
 #include "refresh/refresh.h"
 #include "shmem.h"
 #include "stats/progress.h"
@@ -34,6 +35,7 @@
 CpgSharedFlights *cpg_flights = NULL;
 CpgSharedGuard *cpg_guard = NULL;
 CpgSharedProgress *cpg_progress = NULL;
+CpgSharedRedis *cpg_redis = NULL;
 CpgSharedRefresh *cpg_refresh = NULL;
 CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
@@ -51,6 +53,7 @@ typedef struct Layout
 	Size		twophase;
 	Size		flights;
 	Size		progress;
+	Size		redis;
 	Size		refresh;
 	Size		store;
 	CpgGuardConfig guard_config;
@@ -71,7 +74,8 @@ layout(void)
 	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
 	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
 	at.progress = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
-	at.refresh = CACHELINEALIGN(at.progress + cpg_progress_size());
+	at.redis = CACHELINEALIGN(at.progress + cpg_progress_size());
+	at.refresh = CACHELINEALIGN(at.redis + cpg_redis_size());
 	at.store = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
 
 	at.config.size = memory > at.store ? memory - at.store : 0;
@@ -157,6 +161,7 @@ initialize(const Layout *at, uint64 seed)
 	cpg_twophase_init(cpg_twophase, config.tranche);
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
 	cpg_progress_init(cpg_progress);
+	cpg_redis_init(cpg_redis, config.tranche);
 	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
@@ -183,6 +188,7 @@ startup(void)
 	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
 	cpg_flights = (CpgSharedFlights *) (base + at.flights);
 	cpg_progress = (CpgSharedProgress *) (base + at.progress);
+	cpg_redis = (CpgSharedRedis *) (base + at.redis);
 	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
 	cpg_store = (CpgSharedStore *) (base + at.store);
 	if (!found)

@@ -14,6 +14,7 @@
 struct CpgSharedFlights;
 struct CpgSharedGuard;
 struct CpgSharedProgress;
+struct CpgSharedRedis;
 struct CpgSharedRefresh;
 struct CpgSharedRegistry;
 struct CpgSharedStats;
@@ -23,6 +24,7 @@ struct CpgSharedTwophase;
 extern struct CpgSharedFlights *cpg_flights;
 extern struct CpgSharedGuard *cpg_guard;
 extern struct CpgSharedProgress *cpg_progress;
+extern struct CpgSharedRedis *cpg_redis;
 extern struct CpgSharedRefresh *cpg_refresh;
 extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;
