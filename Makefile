@@ -27,7 +27,7 @@ endif
 
 PG_CPPFLAGS = -Isrc $(CODEC_FLAGS) $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered $(LTO)
-SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO) $(CODEC_LIBS)
+SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO) $(CODEC_LIBS) $(or $(shell $(PKG_CONFIG) --libs-only-L --libs-only-l hiredis 2>/dev/null),-lhiredis)
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
 override with_llvm = no
 

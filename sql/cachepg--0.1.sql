@@ -491,6 +491,48 @@ COMMENT ON VIEW cache_misses_by_reason IS
 'Why reads did not hit and loads were not kept, per namespace on which the current role has a privilege';
 GRANT SELECT ON cache_misses_by_reason TO PUBLIC;
 
+CREATE FUNCTION cache_redis(command text, VARIADIC args text[] DEFAULT '{}') RETURNS text
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_redis';
+COMMENT ON FUNCTION cache_redis(text, text[]) IS
+'Send a command to the Redis server that keeps its first argument, taken as a key, and return the reply; at once; superuser by default';
+REVOKE ALL ON FUNCTION cache_redis(text, text[]) FROM PUBLIC;
+
+CREATE FUNCTION cache_redis_ping(OUT node text, OUT ok boolean, OUT latency interval, OUT error text) RETURNS SETOF record
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_redis_ping';
+COMMENT ON FUNCTION cache_redis_ping() IS
+'Connect to each Redis server and ask for a sign of life; latency includes connecting';
+REVOKE ALL ON FUNCTION cache_redis_ping() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_redis_ping() TO pg_monitor;
+
+CREATE FUNCTION cachepg_redis_nodes(OUT node text, OUT address text, OUT weight integer, OUT breaker text, OUT opened bigint,
+									OUT refused bigint, OUT calls bigint, OUT errors bigint, OUT timeouts bigint,
+									OUT latency interval, OUT last_error text, OUT last_error_at timestamptz,
+									OUT version text) RETURNS SETOF record
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION cachepg_redis_nodes() IS 'Rows of the view cache_redis_nodes';
+REVOKE ALL ON FUNCTION cachepg_redis_nodes() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cachepg_redis_nodes() TO pg_monitor;
+
+CREATE VIEW cache_redis_nodes AS SELECT * FROM cachepg_redis_nodes();
+COMMENT ON VIEW cache_redis_nodes IS
+'The Redis servers of cachepg.redis_servers, with their circuit breakers and how calls of this server went';
+GRANT SELECT ON cache_redis_nodes TO pg_monitor;
+
+CREATE FUNCTION cache_redis_locate(key text) RETURNS text
+	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_redis_locate';
+COMMENT ON FUNCTION cache_redis_locate(text) IS
+'The Redis server that keeps a Redis key; NULL if there are no servers';
+REVOKE ALL ON FUNCTION cache_redis_locate(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_redis_locate(text) TO pg_monitor;
+
+CREATE FUNCTION cache_redis_plan(servers text[], OUT server text, OUT share double precision, OUT planned double precision,
+								 OUT moves double precision) RETURNS SETOF record
+	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_redis_plan';
+COMMENT ON FUNCTION cache_redis_plan(text[]) IS
+'What share of all keys each Redis server has, would have with another list of servers, and would take over from others';
+REVOKE ALL ON FUNCTION cache_redis_plan(text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION cache_redis_plan(text[]) TO pg_monitor;
+
 CREATE FUNCTION cachepg_check(OUT partition integer, OUT problem text, OUT detail bigint) RETURNS SETOF record
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION cachepg_check() IS

@@ -47,6 +47,13 @@
 #define CPG_WAIT_EVENT_NEW(name)	PG_WAIT_EXTENSION
 #endif
 
+/* A set of wait events for the life of the process: 17 has resource owners for others. */
+#if PG_VERSION_NUM >= 170000
+#define CPG_WAIT_EVENT_SET_NEW(nevents)	CreateWaitEventSet(NULL, nevents)
+#else
+#define CPG_WAIT_EVENT_SET_NEW(nevents)	CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
 /* Permissions to check are in nodes of their own from 16 on. */
 #if PG_VERSION_NUM >= 160000
 #define CpgPermission	RTEPermissionInfo

@@ -31,6 +31,19 @@
 #define CPG_MAX_PENDING_MIN			64	/* kB */
 #define CPG_MAX_PENDING_DEFAULT		(64 * 1024)
 #define CPG_MAX_PENDING_MAX			(1024 * 1024)
+#define CPG_REDIS_CONNECT_TIMEOUT_DEFAULT 200	/* ms */
+#define CPG_REDIS_IDLE_TIMEOUT_DEFAULT 60000	/* ms */
+#define CPG_REDIS_IDLE_TIMEOUT_MAX	(24 * 3600 * 1000)
+#define CPG_REDIS_MAX_CONNECTIONS_DEFAULT 256
+#define CPG_REDIS_MAX_CONNECTIONS_MAX 100000
+#define CPG_REDIS_MAX_REPLY_MIN		64	/* kB */
+#define CPG_REDIS_MAX_REPLY_DEFAULT (64 * 1024)
+#define CPG_REDIS_MAX_REPLY_MAX		(512 * 1024)
+#define CPG_REDIS_RETRIES_DEFAULT	2
+#define CPG_REDIS_RETRIES_MAX		20
+#define CPG_REDIS_TIMEOUT_MIN		1	/* ms */
+#define CPG_REDIS_TIMEOUT_DEFAULT	100
+#define CPG_REDIS_TIMEOUT_MAX		(60 * 1000)
 #define CPG_REFRESH_TIMEOUT_MIN		10	/* ms */
 #define CPG_REFRESH_TIMEOUT_DEFAULT	30000
 #define CPG_REFRESH_TIMEOUT_MAX		(24 * 3600 * 1000)
@@ -54,8 +67,18 @@ extern char *cpg_l2_home;
 extern int	cpg_max_namespaces;
 extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern int	cpg_redis_connect_timeout;
+extern unsigned cpg_redis_generation;
 extern char *cpg_redis_hmac_key_file;
+extern int	cpg_redis_idle_timeout;
+extern int	cpg_redis_max_connections;
+extern int	cpg_redis_max_reply;
+extern char *cpg_redis_password_file;
+extern int	cpg_redis_retries;
 extern char *cpg_redis_servers;
+extern int	cpg_redis_sharding;
+extern int	cpg_redis_timeout;
+extern char *cpg_redis_user;
 extern int	cpg_refresh_timeout;
 extern int	cpg_refresh_workers;
 extern char *cpg_server_name;

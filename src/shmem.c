@@ -23,6 +23,7 @@
 #include "inval/twophase.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
+#include "redis/redis.h"
 #include "refresh/refresh.h"
 #include "shmem.h"
 #include "stats/progress.h"
@@ -38,6 +39,7 @@ CpgSharedFlights *cpg_flights = NULL;
 CpgSharedFrames *cpg_frames = NULL;
 CpgSharedGuard *cpg_guard = NULL;
 CpgSharedProgress *cpg_progress = NULL;
+CpgSharedRedis *cpg_redis = NULL;
 CpgSharedRefresh *cpg_refresh = NULL;
 CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
@@ -55,6 +57,7 @@ typedef struct Layout
 	Size		twophase;
 	Size		flights;
 	Size		progress;
+	Size		redis;
 	Size		refresh;
 	Size		bus;
 	Size		frames;
@@ -91,7 +94,8 @@ layout(void)
 	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
 	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
 	at.progress = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
-	at.refresh = CACHELINEALIGN(at.progress + cpg_progress_size());
+	at.redis = CACHELINEALIGN(at.progress + cpg_progress_size());
+	at.refresh = CACHELINEALIGN(at.redis + cpg_redis_size());
 	at.bus = CACHELINEALIGN(at.refresh + cpg_refresh_size(memory));
 	at.frames = CACHELINEALIGN(at.bus + cpg_bus_size(memory, wants_redis(), at.guard_config.mirrors));
 	at.store = CACHELINEALIGN(at.frames + cpg_frames_size(memory, wants_redis()));
@@ -179,6 +183,7 @@ initialize(const Layout *at, uint64 seed)
 	cpg_twophase_init(cpg_twophase, config.tranche);
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
 	cpg_progress_init(cpg_progress);
+	cpg_redis_init(cpg_redis, config.tranche);
 	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
 	cpg_bus_init(cpg_bus, (Size) cpg_memory * 1024 * 1024, wants_redis(), guard_config.mirrors,
 				 config.tranche);
@@ -208,6 +213,7 @@ startup(void)
 	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
 	cpg_flights = (CpgSharedFlights *) (base + at.flights);
 	cpg_progress = (CpgSharedProgress *) (base + at.progress);
+	cpg_redis = (CpgSharedRedis *) (base + at.redis);
 	cpg_refresh = (CpgSharedRefresh *) (base + at.refresh);
 	cpg_bus = (CpgSharedBus *) (base + at.bus);
 	cpg_frames = (CpgSharedFrames *) (base + at.frames);

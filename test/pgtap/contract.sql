@@ -103,11 +103,14 @@ SELECT isnt(obj_description((SELECT oid FROM pg_extension WHERE extname = 'cache
 SELECT function_privs_are('public', 'cache_get', ARRAY['text'], 'public', ARRAY['EXECUTE'], 'PUBLIC may call cache_get');
 SELECT is(has_function_privilege('public', p.oid, 'EXECUTE'), false, 'PUBLIC may not call ' || p.oid::regprocedure)
 FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
-WHERE proname ~ '^cache_namespace_|^cache_breaker_reset$|^cachepg_(check|stats|workers|catalog_changed)$';
+WHERE proname ~ '^cache_namespace_|^cache_breaker_reset$|^cachepg_(check|stats|workers|catalog_changed|redis_nodes)$|^cache_redis';
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_stats()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_stats', 'SELECT'), true,
 		  'pg_monitor may see cache_stats');
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_workers()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_workers', 'SELECT'), true,
 		  'and cache_workers');
+SELECT is(has_function_privilege('pg_monitor', 'cachepg_redis_nodes()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_redis_nodes', 'SELECT'), true,
+		  'and cache_redis_nodes');
+SELECT is(has_function_privilege('pg_monitor', 'cache_redis(text, text[])', 'EXECUTE'), false, 'but not send commands to Redis');
 SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_entries', 'cache_misses_by_reason', 'cache_watches',
 		  'cache_namespace_stats', 'cache_breakers', 'cache_progress_warm'),
 		  'SELECT of PUBLIC on ' || c.oid::regclass)
@@ -142,6 +145,9 @@ SELECT is(pg_temp.columns_of('cache_breakers'),
 	'next_attempt timestamp with time zone', 'columns of cache_breakers');
 SELECT is(pg_temp.columns_of('cache_workers'),
 	'pid integer, database text, state text, since timestamp with time zone, refreshes bigint, failed bigint, queued bigint', 'columns of cache_workers');
+SELECT is(pg_temp.columns_of('cache_redis_nodes'),
+	'node text, address text, weight integer, breaker text, opened bigint, refused bigint, calls bigint, errors bigint, timeouts bigint, '
+	'latency interval, last_error text, last_error_at timestamp with time zone, version text', 'columns of cache_redis_nodes');
 SELECT is(pg_temp.columns_of('cache_progress_warm'),
 	'pid integer, database text, started timestamp with time zone, keys_expected bigint, keys_done bigint, keys_loaded bigint, keys_failed bigint',
 	'columns of cache_progress_warm');
