@@ -50,7 +50,11 @@ cpg_call_from_l2(CpgCall *call, const CpgFlight *flight)
 
 	if (!flight->leading && call->reason != CPG_COUNT_UNKEPT_RECOVERY)
 		return false;
-	/* what is read inside of a load becomes a part of it, with all it is made of */
+
+	/*
+	 * what is read inside of a load becomes a part of it, with all it is made
+	 * of
+	 */
 	if (!cpg_l2_readable(call->ns) || call->many != NULL || cpg_deps_active())
 		return false;
 	cpg_l2_name_of_fetch(call->fetch, call->ns, &call->key, &call->name);

@@ -110,9 +110,9 @@ find_name(CpgRelation *relation, Form_pg_class class)
 		return;
 	schema_len = strlen(schema) + 1;
 	relation->name_len = (uint16) (schema_len + strlen(NameStr(class->relname)));
-	name = MemoryContextAlloc(context, relation->name_len + 1);
+	name = MemoryContextAlloc(context, relation->name_len);
 	memcpy(name, schema, schema_len);
-	strcpy(name + schema_len, NameStr(class->relname));
+	memcpy(name + schema_len, NameStr(class->relname), relation->name_len - schema_len);
 	relation->name = name;
 	relation->name_cell = cpg_cell_table_name(cpg_guard, (uint16) database, name,
 											  relation->name_len);
