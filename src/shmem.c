@@ -77,7 +77,7 @@ wants_redis(void)
 static bool
 follows_a_home(void)
 {
-	return wants_redis() && cpg_l2_home[0] != '\0';
+	return wants_redis() && cpg_l2_home[0] != '\0' && strcmp(cpg_l2_home, cpg_server_name) != 0;
 }
 
 static Layout

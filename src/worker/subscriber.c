@@ -237,6 +237,24 @@ take_message(CpgMessageReader *reader, const CpgMessageHeader *header)
 	}
 }
 
+/* Servers of the same name would not hear of each other: say so, once. */
+static void
+watch_namesakes(const CpgMessageHeader *header)
+{
+	static bool reported = false;
+	uint8		epoch[CPG_MESSAGE_EPOCH_LEN];
+
+	cpg_bus_epoch(epoch);
+	if (reported || catching_up || memcmp(epoch, header->epoch, sizeof(epoch)) == 0)
+		return;
+	reported = true;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("another server of the cachepg cluster has the name \"%s\"", header->origin),
+			 errdetail("Neither hears what the other one invalidates."),
+			 errhint("Give each server a \"cachepg.server_name\" of its own.")));
+}
+
 static void
 take_bytes(const char *data, Size len)
 {
@@ -247,7 +265,9 @@ take_bytes(const char *data, Size len)
 	if (cpg_message_open(&reader, data, len, &header) != CPG_MESSAGE_FAULT_NONE)
 		return;
 	stream_heard = cpg_clock_now();
-	if (strcmp(header.origin, cpg_bus_origin()) != 0)
+	if (strcmp(header.origin, cpg_bus_origin()) == 0)
+		watch_namesakes(&header);
+	else
 		take_message(&reader, &header);
 }
 

@@ -162,6 +162,14 @@ is(on($b, q{SELECT cache_get('s:back', '')}), '', 'nothing of its old life is se
 on($a, q{SELECT cache_set('s:new', 'y'::text)});
 ok(defined until_b(q{SELECT cache_get('s:new', '')}, 'y'), 'what it sets now is');
 
+# two servers of one name would not hear of each other
+my $c = new_cluster('c', %settings, 'cachepg.server_name' => 'a');
+my $said = qr/another server of the cachepg cluster has the name "a"/;
+
+$_->wait_for_log($said) for $a, $c;
+ok(1, 'both servers of one name say so');
+$c->stop;
+
 check_store($_) for $a, $b;
 $_->stop for $a, $b;
 done_testing();
