@@ -261,9 +261,7 @@ cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error)
 	CpgCall		call;
 
 	*error = NULL;
-	call.fetch = &request->fetch;
-	call.has_old = false;
-	call.many = NULL;
+	cpg_call_clear(&call, &request->fetch);
 	call.for_session = true;
 	call.tag = tag;
 	call.changed = true;

@@ -110,15 +110,24 @@ look_up(CpgCall *call)
 	return false;
 }
 
-/* Begin a call: find out what it is about. */
+/* What a call is before anything is known of it. */
 void
-cpg_call_begin(CpgCall *call, const CpgFetch *fetch)
+cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 {
 	call->fetch = fetch;
 	call->has_old = false;
 	call->many = NULL;
 	call->for_session = false;
-	call->behind = call->named = call->lock.held = false;
+	call->behind = false;
+	call->named = false;
+	call->lock.held = false;
+}
+
+/* Begin a call: find out what it is about. */
+void
+cpg_call_begin(CpgCall *call, const CpgFetch *fetch)
+{
+	cpg_call_clear(call, fetch);
 	cpg_call_find_key(call, 0);
 }
 

@@ -88,6 +88,7 @@ typedef struct CpgCall
 
 /* fetch.c */
 extern void cpg_call_find_key(CpgCall *call, uint64 identity);
+extern void cpg_call_clear(CpgCall *call, const CpgFetch *fetch);
 extern void cpg_call_begin(CpgCall *call, const CpgFetch *fetch);
 extern bool cpg_call_hit(CpgCall *call);
 extern Oid	cpg_call_role(const CpgCall *call, const CpgNamespace *ns);

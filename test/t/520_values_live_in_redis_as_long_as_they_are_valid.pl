@@ -166,6 +166,15 @@ evict();
 is(sql(q{SELECT cache_get('mine:x', 0)}), '1', 'a role gets its own value back');
 is(sql('SET ROLE other', q{SELECT cache_get('mine:x', 0)}), "0", 'another role does not get it');
 
+# another database
+$node->safe_psql('postgres', 'CREATE DATABASE other');
+$node->safe_psql('other', q{CREATE EXTENSION cachepg; SELECT cache_namespace_create('s', scope => 'shared')});
+sql(q{SELECT cache_set('s:mine', 1)});
+wait_content("${plain}s:mine", qr/./);
+is($node->safe_psql('other', q{SELECT cache_get('s:mine', 0)}), '0', 'another database has values of its own');
+redis($redis, 'COPY', "${plain}s:mine", 'cachepg:default:v:other:s:mine');
+is($node->safe_psql('other', q{SELECT cache_get('s:mine', 0)}), '0', '... also if a frame of this one gets there');
+
 # what others write
 sql(q{SELECT cache_set('s:b', 2)});
 wait_content("${plain}s:b", qr/./);

@@ -7,6 +7,7 @@ use warnings;
 use FindBin;
 use lib $FindBin::RealBin;
 use CachePg;
+use PostgreSQL::Test::Utils;
 use RedisServer;
 use Test::More;
 use Time::HiRes qw(time sleep);
@@ -153,6 +154,26 @@ current('both are back');
 is(on($b, q{SELECT cache_get('s:away', '')}), '', 'what was invalidated without Redis is gone');
 on($a, q{SELECT cache_set('s:back', 'x'::text)});
 ok(defined until_b(q{SELECT cache_get('s:back', '')}, 'x'), 'and values travel again');
+
+# Redis answers reads, but takes no writes: full, or a replica after a failover
+for my $case (
+	[ 'full', [ 'CONFIG', 'SET', 'maxmemory', '1' ], [ 'CONFIG', 'SET', 'maxmemory', '0' ] ],
+	[ 'read-only', [ 'REPLICAOF', '127.0.0.1', '1' ], [ 'REPLICAOF', 'NO', 'ONE' ] ])
+{
+	my ($what, $begin, $end) = @$case;
+
+	on($a, q{SELECT cache_set('s:full', 'before'::text)});
+	until_b(q{SELECT cache_get('s:full', '')}, 'before');
+	redis($redis, @$begin);
+	on($a, q{SELECT cache_invalidate('s:full')});
+	is(on($a, q{SELECT cache_get('s:full', '')}), '', "with Redis $what the home is right");
+	ok(defined until_b(q{SELECT cache_get('s:full', '')}, ''), '... and b serves nothing of it');
+	redis($redis, @$end);
+	current('... until Redis takes writes again');
+	is(on($b, q{SELECT cache_get('s:full', '')}), '', 'what was invalidated meanwhile is gone');
+}
+like(slurp_file($a->logfile), qr/could not tell other servers of invalidations: OOM.*Attempt 1, retrying in \d+ ms/s, 'attempts are logged');
+like(slurp_file($a->logfile), qr/tells other servers of invalidations again.*Recovered after \d+ attempts/s, 'so is the recovery');
 
 # a begins a new life
 $a->stop('immediate');
