@@ -51,6 +51,7 @@ _PG_init(void)
 	cpg_worker_register();
 	cpg_dumper_register();
 	cpg_launcher_register();
+	cpg_resolver_register();
 }
 
 void
