@@ -519,7 +519,7 @@ COMMENT ON VIEW cache_redis_nodes IS
 GRANT SELECT ON cache_redis_nodes TO pg_monitor;
 
 CREATE FUNCTION cache_redis_locate(key text) RETURNS text
-	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_redis_locate';
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_redis_locate';
 COMMENT ON FUNCTION cache_redis_locate(text) IS
 'The Redis server that keeps a Redis key; NULL if there are no servers';
 REVOKE ALL ON FUNCTION cache_redis_locate(text) FROM PUBLIC;
@@ -527,7 +527,7 @@ GRANT EXECUTE ON FUNCTION cache_redis_locate(text) TO pg_monitor;
 
 CREATE FUNCTION cache_redis_plan(servers text[], OUT server text, OUT share double precision, OUT planned double precision,
 								 OUT moves double precision) RETURNS SETOF record
-	LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_redis_plan';
+	LANGUAGE c PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'cachepg_cache_redis_plan';
 COMMENT ON FUNCTION cache_redis_plan(text[]) IS
 'What share of all keys each Redis server has, would have with another list of servers, and would take over from others';
 REVOKE ALL ON FUNCTION cache_redis_plan(text[]) FROM PUBLIC;

@@ -55,6 +55,7 @@ _PG_init(void)
 	{
 		cpg_broadcaster_register();
 		cpg_subscriber_register();
+		cpg_resolver_register();
 	}
 }
 

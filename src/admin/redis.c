@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "clock.h"
 #include "error.h"
+#include "fault.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
@@ -194,6 +195,7 @@ cachepg_cache_redis(PG_FUNCTION_ARGS)
 	size_t		lens[ARGUMENTS_MAX];
 	CpgRedisReply reply;
 	CpgRedisStatus status;
+	unsigned	flags = CPG_SKIP("redis-own") ? CPG_REDIS_IDEMPOTENT : CPG_REDIS_OWN;
 	int			node;
 	int			argc;
 
@@ -209,7 +211,7 @@ cachepg_cache_redis(PG_FUNCTION_ARGS)
 				 errmsg("this command of Redis cannot be used here"),
 				 errdetail("Commands that wait, that change the state of a connection, that run scripts or that administrate the server are refused.")));
 	node = argc > 1 ? cpg_redis_node_for(argv[1], lens[1]) : 0;
-	status = cpg_redis_call(node, argc, argv, lens, CPG_REDIS_OWN, -1, &reply);
+	status = cpg_redis_call(node, argc, argv, lens, flags, -1, &reply);
 	if (status != CPG_REDIS_OK)
 		ereport(ERROR,
 				(errcode(code_of(status)),

@@ -17,6 +17,8 @@
 
 #include "redis/redis_internal.h"
 
+#define LOCALHOST	"localhost"
+
 static void
 set_v4(CpgRedisAddress *address, const struct in_addr *ip, int port)
 {
@@ -55,8 +57,8 @@ set_unix(CpgRedisAddress *address, const char *path)
 }
 
 /* The address that a URL names by itself; false if that is a name to look up. */
-bool
-cpg_redis_literal(const CpgUrl *url, CpgRedisAddress *address)
+static bool
+set_literal(const CpgUrl *url, CpgRedisAddress *address)
 {
 	struct in_addr v4;
 	struct in6_addr v6;
@@ -72,6 +74,16 @@ cpg_redis_literal(const CpgUrl *url, CpgRedisAddress *address)
 	return true;
 }
 
+/* Whether a node has a name that the resolver has to look up. */
+bool
+cpg_redis_needs_lookup(int node)
+{
+	const CpgUrl *url = cpg_redis_url(node);
+	CpgRedisAddress address;
+
+	return !set_literal(url, &address) && url->kind != CPG_URL_UNIX && strcmp(url->host, LOCALHOST) != 0;
+}
+
 /* The addresses of a node, in the order to try them; how many they are. */
 int
 cpg_redis_addresses(int node, const CpgUrl *url, CpgRedisAddress *addresses)
@@ -79,9 +91,12 @@ cpg_redis_addresses(int node, const CpgUrl *url, CpgRedisAddress *addresses)
 	CpgRedisNumbers numbers;
 	int			n = 0;
 
-	if (cpg_redis_literal(url, &addresses[0]))
+	if (set_literal(url, &addresses[0]))
 		return 1;
-	if (strcmp(url->host, "localhost") == 0)
+	/* a path too long for a socket */
+	if (url->kind == CPG_URL_UNIX)
+		return 0;
+	if (strcmp(url->host, LOCALHOST) == 0)
 	{
 		struct in_addr loopback = {htonl(INADDR_LOOPBACK)};
 

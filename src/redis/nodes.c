@@ -339,6 +339,18 @@ cpg_node_numbers(int node, CpgRedisNumbers *numbers)
 	SpinLockRelease(&place->lock);
 }
 
+/* The resolver has found a node's addresses. */
+void
+cpg_redis_set_numbers(int node, const CpgRedisNumbers *numbers)
+{
+	CpgSharedRedisNode *place = lock_node(node);
+
+	if (place == NULL)
+		return;
+	place->numbers = *numbers;
+	SpinLockRelease(&place->lock);
+}
+
 /* A copy of what is known of a node; empty if its place is lost. */
 void
 cpg_redis_view(int node, CpgRedisView *view)

@@ -23,6 +23,8 @@
 #ifndef CPG_REDIS_REDIS_H
 #define CPG_REDIS_REDIS_H
 
+#include <netinet/in.h>
+
 #include "core/breaker.h"
 #include "shard/shard.h"
 #include "storage/lwlock.h"
@@ -114,6 +116,23 @@ typedef struct CpgRedisView
 													 * empty */
 } CpgRedisView;
 
+#define CPG_REDIS_ADDRESSES_MAX 4
+
+/* What a host name stands for. */
+typedef struct CpgRedisNumbers
+{
+	int			count;
+	struct
+	{
+		bool		v6;
+		union
+		{
+			struct in_addr v4;
+			struct in6_addr v6;
+		}			ip;
+	}			number[CPG_REDIS_ADDRESSES_MAX];
+} CpgRedisNumbers;
+
 typedef struct CpgSharedRedis CpgSharedRedis;
 
 /* servers.c */
@@ -122,6 +141,9 @@ extern int	cpg_redis_count(void);
 extern const CpgUrl *cpg_redis_url(int node);
 extern int	cpg_redis_node_for(const char *key, size_t len);
 extern void cpg_redis_make_map(const CpgUrl *servers, int count, CpgShardMap *result);
+
+/* address.c */
+extern bool cpg_redis_needs_lookup(int node);
 
 /* call.c */
 extern CpgRedisStatus cpg_redis_call(int node, int argc, const char **argv, const size_t *lens,
@@ -140,6 +162,7 @@ extern void cpg_redis_init(CpgSharedRedis *redis, int tranche);
 extern void cpg_redis_view(int node, CpgRedisView *view);
 extern void cpg_redis_set_version(int node, const char *version);
 extern int	cpg_redis_connections(void);
+extern void cpg_redis_set_numbers(int node, const CpgRedisNumbers *numbers);
 extern const char *cpg_redis_problem(CpgRedisStatus status);
 
 #endif							/* CPG_REDIS_REDIS_H */

@@ -8,7 +8,6 @@
 #ifndef CPG_REDIS_REDIS_INTERNAL_H
 #define CPG_REDIS_REDIS_INTERNAL_H
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <hiredis/hiredis.h>
 
@@ -61,23 +60,7 @@ typedef struct CpgRedisAddress
 	socklen_t	len;
 } CpgRedisAddress;
 
-#define CPG_REDIS_ADDRESSES_MAX 4
 #define CPG_REDIS_CODE_SIZE		24	/* of the first word of an error */
-
-/* What a host name stands for. */
-typedef struct CpgRedisNumbers
-{
-	int			count;
-	struct
-	{
-		bool		v6;
-		union
-		{
-			struct in_addr v4;
-			struct in6_addr v6;
-		}			ip;
-	}			number[CPG_REDIS_ADDRESSES_MAX];
-} CpgRedisNumbers;
 
 /* Leave of a breaker to call a node. */
 typedef struct CpgRedisTicket
@@ -101,7 +84,6 @@ extern void cpg_connection_close(CpgConnection *conn);
 extern void cpg_connection_close_all(void);
 
 /* address.c */
-extern bool cpg_redis_literal(const CpgUrl *url, CpgRedisAddress *address);
 extern int	cpg_redis_addresses(int node, const CpgUrl *url, CpgRedisAddress *addresses);
 
 /* password.c */

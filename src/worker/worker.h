@@ -14,6 +14,10 @@ extern PGDLLEXPORT void cachepg_janitor_main(Datum arg);
 extern PGDLLEXPORT void cachepg_launcher_main(Datum arg);
 extern PGDLLEXPORT void cachepg_refresher_main(Datum arg);
 
+/* resolver.c */
+extern void cpg_resolver_register(void);
+extern PGDLLEXPORT void cachepg_resolver_main(Datum arg);
+
 /* dumper.c */
 extern void cpg_dumper_register(void);
 extern PGDLLEXPORT void cachepg_dumper_main(Datum arg);

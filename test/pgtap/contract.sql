@@ -47,6 +47,10 @@ INSERT INTO wanted VALUES
 		'soft_ttl interval DEFAULT NULL::interval, beta double precision DEFAULT NULL::double precision, tags text[] DEFAULT NULL::text[], '
 		'consistency text DEFAULT NULL::text', 'SETOF anyelement', 'u'),
 	('cache_warm', 'query text', 'bigint', 'u'),
+	('cache_redis', 'command text, VARIADIC args text[] DEFAULT ''{}''::text[]', 'text', 'u'),
+	('cache_redis_locate', 'key text', 'text', 'r'),
+	('cache_redis_ping', 'OUT node text, OUT ok boolean, OUT latency interval, OUT error text', 'SETOF record', 'u'),
+	('cache_redis_plan', 'servers text[], OUT server text, OUT share double precision, OUT planned double precision, OUT moves double precision', 'SETOF record', 'r'),
 	('cache_breaker_reset', 'namespace text', 'void', 'u'),
 	('cache_namespace_create', 'name text, ttl interval DEFAULT NULL::interval, negative_ttl interval DEFAULT NULL::interval, '
 		'jitter double precision DEFAULT NULL::double precision, scope text DEFAULT NULL::text, max_entries bigint DEFAULT NULL::bigint, '
@@ -80,7 +84,7 @@ SELECT set_eq(
 	$$SELECT concat(p.oid::regprocedure, ' ', proparallel, provolatile) FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
 	  WHERE proname NOT LIKE 'cache\_%'$$,
 	ARRAY['cachepg_breakers() rv', 'cachepg_catalog_changed() uv', 'cachepg_check() uv', 'cachepg_entries() rv', 'cachepg_misses_by_reason() rv',
-		  'cachepg_namespace_stats() rv', 'cachepg_namespaces() rv', 'cachepg_progress_warm() rv', 'cachepg_workers() rv', 'cachepg_stats() sv', 'cachepg_version() ss', 'cachepg_watch_row() uv'],
+		  'cachepg_namespace_stats() rv', 'cachepg_namespaces() rv', 'cachepg_progress_warm() rv', 'cachepg_redis_nodes() rv', 'cachepg_workers() rv', 'cachepg_stats() sv', 'cachepg_version() ss', 'cachepg_watch_row() uv'],
 	'the functions cachepg_* and their labels');
 SELECT is_empty(
 	$$SELECT p.oid::regprocedure FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
@@ -189,12 +193,15 @@ SELECT is(installed_version, default_version, 'the newest version is installed')
 SELECT is(extension, library, 'library and SQL objects are of one version') FROM cachepg_version();
 SELECT is(array_agg(name ORDER BY name),
 	ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces',
-		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads'], 'settings')
+		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.redis_connect_timeout', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
+		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads'], 'settings')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
 SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.janitor_interval',
-		  'cachepg.max_pending_bytes', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
+		  'cachepg.max_pending_bytes', 'cachepg.redis_connect_timeout', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
+		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
-SELECT is(array_agg(name ORDER BY name), ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.janitor_interval', 'cachepg.refresh_timeout', 'cachepg.refresh_workers'],
+SELECT is(array_agg(name ORDER BY name), ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.janitor_interval', 'cachepg.redis_connect_timeout', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
+		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers'],
 		  'what concerns workers needs a reload')
 FROM pg_settings WHERE name LIKE 'cachepg.%' AND context = 'sighup';
 SELECT throws_ok('SET cachepg.unknown = 1', '42602', NULL, 'no setting can be made up');

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(sleep time);
 
-our @EXPORT_OK = qw(start_redis stop_redis fake_redis fake_mode fake_stop fake_url);
+our @EXPORT_OK = qw(start_redis stop_redis fake_redis fake_mode fake_stop fake_url fake_count);
 
 my %children;
 
@@ -67,7 +67,8 @@ sub stop_redis
 #	echo			the last argument as a bulk string; PING and AUTH right
 #	raw BYTES		exactly these bytes (escaped as in Perl), then it goes on
 #	cut N BYTES		the first N of these bytes, then the end
-#	stall N BYTES	the first N of these bytes, then silence
+#	stall N [S] [BYTES]	the first N of these bytes, or of what is right; the
+#					rest after S seconds, or never
 #	drip BYTES		one byte each second
 #	hang			silence
 #	close			the end, at once
@@ -86,7 +87,7 @@ sub fake_redis
 	if ($pid == 0)
 	{
 		$SIG{PIPE} = 'IGNORE';
-		eval { serve($fake, $listener); };
+		eval { serve($fake, $listener); 1 } or print STDERR "fake: $@";
 		POSIX::_exit(0);
 	}
 	$children{$pid} = 1;
@@ -94,6 +95,9 @@ sub fake_redis
 	close $listener;
 	return $fake;
 }
+
+# fake_count(FAKE, 'connections' or 'commands'): how many there were.
+sub fake_count { return -s "$_[0]{dir}/$_[1]" // 0 }
 
 sub fake_url { return "redis://127.0.0.1:$_[0]{port}?name=fake" }
 
@@ -123,11 +127,10 @@ sub read_mode
 	my ($fake) = @_;
 
 	open my $f, '<:raw', "$fake->{dir}/mode" or die;
-	my $line = <$f>;
+	chomp(my $line = <$f>);
 	local $/;
 	my $bytes = <$f> // '';
 	close $f;
-	chomp $line;
 	return ($line, $bytes);
 }
 
