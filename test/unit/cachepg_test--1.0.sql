@@ -20,3 +20,13 @@ CREATE FUNCTION test_delta_average() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME
 CREATE FUNCTION test_adaptive() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_breaker() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
 CREATE FUNCTION test_breaker_model(steps integer, seed bigint, calm boolean, fault text DEFAULT '') RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_resp() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_url() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_frame_sample() RETURNS bytea LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_frame() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_frame_damage() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_message_sample() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_message() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_shard_vectors() RETURNS text LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_shard_load(method text, nodes integer, weights integer[], keys bigint) RETURNS float8 LANGUAGE c AS 'MODULE_PATHNAME';
+CREATE FUNCTION test_shard_moved(method text, before text[], after text[], keys bigint) RETURNS float8 LANGUAGE c AS 'MODULE_PATHNAME';
