@@ -15,15 +15,7 @@ ISOLATION_OPTS = --inputdir=test/isolation $(if $(filter 15,$(MAJORVERSION)),,--
 # linker it is 7 to 10 % faster. gcc only: others want a linker of their own.
 LTO = $(if $(findstring Free Software,$(shell $(CC) --version 2>/dev/null)),-flto=auto)
 
-# Codecs for values in Redis; without the libraries cachepg does without these, see docs/codecs.md
-PKG_CONFIG ?= pkg-config
-HAVE = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
-CODEC_PACKAGES := $(firstword $(call HAVE,msgpack-c) $(call HAVE,msgpack)) $(call HAVE,liblz4)
-CODEC_FLAGS := $(if $(filter msgpack%,$(CODEC_PACKAGES)),-DCPG_HAVE_MSGPACK) $(if $(filter liblz4,$(CODEC_PACKAGES)),-DCPG_HAVE_LZ4)
-ifneq ($(strip $(CODEC_PACKAGES)),)
-CODEC_FLAGS += $(shell $(PKG_CONFIG) --cflags $(CODEC_PACKAGES))
-CODEC_LIBS := $(shell $(PKG_CONFIG) --libs $(CODEC_PACKAGES))
-endif
+include scripts/codec.mk
 
 PG_CPPFLAGS = -Isrc $(CODEC_FLAGS) $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered $(LTO)

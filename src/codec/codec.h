@@ -1,7 +1,21 @@
 /*-------------------------------------------------------------------------
  *
  * codec.h
- *	  SQL values as other servers and applications read them.
+ *	  SQL values in Redis: as other servers and applications read them.
+ *
+ * docs/codecs.md says what each codec writes.  Three rules hold for all:
+ *
+ *	- What is read is taken from nobody's word: bytes that are not the encoding
+ *	  of a value of the type are not usable, which is a miss and no error.
+ *	- Text is UTF-8, whatever the encodings of server and client.
+ *	- Nothing in the bytes depends on settings of the session, or on OIDs that
+ *	  differ between servers.
+ *
+ * Both ways may run functions of the type, which may be anybody's: the caller
+ * has taken on the identity under which they may run.  Where they can fail
+ * they run in a subtransaction, so a transaction is needed, and in parallel mode
+ * only the types that need none can be read and written: boolean, integers,
+ * text, bytea and jsonb, in a database whose encoding is UTF-8.
  *
  *-------------------------------------------------------------------------
  */
@@ -10,6 +24,25 @@
 
 #include "wire/frame.h"
 
+/* A value encoded: what a frame says of its payload. */
+typedef struct CpgEncoded
+{
+	CpgFrameCodec codec;		/* the one used, perhaps not the one wanted */
+	uint8		flags;			/* CPG_FRAME_NULL, CPG_FRAME_LZ4 */
+	uint32		raw_len;		/* of the payload, uncompressed */
+	CpgSpan		payload;
+} CpgEncoded;
+
+/* codec.c */
 extern bool cpg_codec_available(CpgFrameCodec codec);
+extern bool cpg_codec_encode(Oid typid, Datum datum, bool isnull, CpgFrameCodec wanted,
+							 int compress_above, CpgEncoded *encoded);
+extern bool cpg_codec_decode(const CpgEncoded *encoded, Oid typid, size_t limit,
+							 Datum *datum, bool *isnull);
+
+/* types.c */
+extern char *cpg_codec_type_schema(Oid typid);
+extern char *cpg_codec_type_name(Oid typid);
+extern Oid	cpg_codec_find_type(CpgSpan schema, CpgSpan name);
 
 #endif							/* CPG_CODEC_CODEC_H */

@@ -25,7 +25,7 @@
 #include "bus/bus.h"
 #include "bus/mirror.h"
 #include "clock.h"
-#include "codec/temporary.h"
+#include "codec/codec.h"
 #include "fault.h"
 #include "guc.h"
 #include "l2/l2.h"
@@ -145,6 +145,17 @@ is_valid_there(const Found *found)
 		cpg_mirror_current(cpg_clock_now());
 }
 
+/* The value in a frame; false if it cannot be read as one of that type. */
+static bool
+decode(const CpgFrame *frame, Oid type, Datum *datum, bool *isnull)
+{
+	CpgEncoded	encoded = {frame->codec, frame->flags, frame->raw_len, frame->payload};
+
+	encoded.flags &= CPG_FRAME_NULL | CPG_FRAME_LZ4;
+	return OidIsValid(type) &&
+		cpg_codec_decode(&encoded, type, cpg_store_value_max(cpg_store), datum, isnull);
+}
+
 /* Whether a frame is sound, is what was asked for, and valid. */
 static bool
 accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
@@ -191,10 +202,9 @@ fill_item(const CpgNamespace *ns, const Found *found, int64 now, CpgCell *cells,
 
 /* Keep a value here, and give it to the caller. */
 static bool
-keep(CpgNamespace *ns, const CpgKey *key, const Found *found, Oid type, Datum datum,
+keep(CpgNamespace *ns, const CpgKey *key, const Found *found, Oid type, Datum datum, bool isnull,
 	 CpgValue *value)
 {
-	bool		isnull = (found->frame.flags & CPG_FRAME_NULL) != 0;
 	CpgCell		cells[CPG_CELLS_MAX];
 	CpgTypeInfo info;
 	CpgWrite	record;
@@ -242,6 +252,7 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	CpgRedisReply reply;
 	Oid			type;
 	Datum		datum = (Datum) 0;
+	bool		isnull;
 
 	found.stamp = cpg_guard_stamp(cpg_guard);
 	CPG_FAULT("l2-stamped");
@@ -251,10 +262,10 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	if (accept(name, key, &reply, &found))
 	{
 		CPG_FAULT("l2-accepted");
-		type = cpg_codec_type(found.frame.type_schema, found.frame.type_name);
-		if (OidIsValid(type) && (!OidIsValid(wanted) || type == wanted) &&
-			cpg_codec_decode(&found.frame, type, cpg_store_value_max(cpg_store), &datum) &&
-			keep(ns, key, &found, type, datum, value))
+		type = cpg_codec_find_type(found.frame.type_schema, found.frame.type_name);
+		if ((!OidIsValid(wanted) || type == wanted) &&
+			decode(&found.frame, type, &datum, &isnull) &&
+			keep(ns, key, &found, type, datum, isnull, value))
 		{
 			cpg_stats_add(ns->number, CPG_COUNT_L2_HITS, 1);
 			return true;
@@ -290,10 +301,9 @@ cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted, uint
 		!cpg_seal_holds(&frame, (const uint8 *) reply.data, node) ||
 		memcmp(frame.epoch, epoch, sizeof(epoch)) != 0 ||
 		(frame.stamp < changed && !CPG_SKIP("l2-lag")) ||
-		cpg_codec_type(frame.type_schema, frame.type_name) != wanted ||
-		!cpg_codec_decode(&frame, wanted, cpg_store_value_max(cpg_store), &handed->value))
+		cpg_codec_find_type(frame.type_schema, frame.type_name) != wanted ||
+		!decode(&frame, wanted, &handed->value, &handed->isnull))
 		return false;
-	handed->isnull = (frame.flags & CPG_FRAME_NULL) != 0;
 	handed->load_time = frame.load_time;
 	return true;
 }

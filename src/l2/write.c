@@ -19,7 +19,7 @@
 #include "bus/bus.h"
 #include "bus/mirror.h"
 #include "clock.h"
-#include "codec/temporary.h"
+#include "codec/codec.h"
 #include "l2/l2.h"
 #include "l2/lock.h"
 #include "l2/seal.h"
@@ -78,16 +78,21 @@ set_value(CpgFrame *frame, const CpgNamespace *ns, const CpgL2Name *name, const 
 		  int64 life)
 {
 	CpgEncoded	encoded;
+	const char *schema;
+	const char *type;
 
-	if (!cpg_codec_encode(cpg_namespace_codec(ns), value->type, value->value, value->isnull,
+	if (!cpg_codec_encode(value->type, value->value, value->isnull, cpg_namespace_codec(ns),
 						  ns->compress_above, &encoded) ||
-		!cpg_codec_name(value->type, &frame->type_schema, &frame->type_name))
+		(schema = cpg_codec_type_schema(value->type)) == NULL ||
+		(type = cpg_codec_type_name(value->type)) == NULL)
 		return false;
+	frame->type_schema = cpg_span(schema, strlen(schema));
+	frame->type_name = cpg_span(type, strlen(type));
 	cpg_l2_name_into(name, frame);
 	frame->codec = encoded.codec;
 	frame->flags = encoded.flags | (cpg_seal_wanted() ? CPG_FRAME_HMAC : 0);
 	frame->raw_len = encoded.raw_len;
-	frame->payload = cpg_span(encoded.data, encoded.len);
+	frame->payload = encoded.payload;
 	frame->encoding = cpg_span("UTF8", 4);
 	frame->life = (uint32) life;
 	frame->soft_life = value->item->soft_ttl;

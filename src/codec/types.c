@@ -1,0 +1,303 @@
+/*-------------------------------------------------------------------------
+ *
+ * types.c
+ *	  Types as several servers know them: by name.
+ *
+ * The name of a type that contains a composite ends in # and 16 hexadecimal
+ * digits, a fingerprint of the names and types of all columns, so that a value
+ * written before ALTER TYPE, or by a server whose type looks different, is not
+ * taken for one of today's.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "codec/codec_internal.h"
+#include "common/hashfn.h"
+#include "core/hash.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+#include "value/value.h"
+
+#define SHAPE_LEN 17
+
+/* How a type is written. */
+CpgCodecType
+cpg_codec_type(Oid typid)
+{
+	CpgCodecType type = {.typid = typid,.base = typid,.class = CPG_CLASS_OTHER};
+
+	if (typid >= FirstNormalObjectId)
+		type.base = getBaseType(typid);
+	switch (type.base)
+	{
+		case BOOLOID:
+			type.class = CPG_CLASS_BOOLEAN;
+			break;
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			type.class = CPG_CLASS_INTEGER;
+			break;
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			type.class = CPG_CLASS_TEXT;
+			break;
+		case BYTEAOID:
+			type.class = CPG_CLASS_BYTEA;
+			break;
+		case JSONBOID:
+			type.class = CPG_CLASS_JSONB;
+			break;
+		case JSONOID:
+			type.class = CPG_CLASS_JSON;
+			break;
+	}
+	return type;
+}
+
+/* Whether values are OIDs of things that other servers number differently. */
+static bool
+is_reference(Oid typid)
+{
+	switch (typid)
+	{
+		case REGPROCOID:
+		case REGPROCEDUREOID:
+		case REGOPEROID:
+		case REGOPERATOROID:
+		case REGCLASSOID:
+		case REGCOLLATIONOID:
+		case REGTYPEOID:
+		case REGROLEOID:
+		case REGNAMESPACEOID:
+		case REGCONFIGOID:
+		case REGDICTIONARYOID:
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_binary_form(Oid typid)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+	bool		has = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		has = OidIsValid(((Form_pg_type) GETSTRUCT(tuple))->typsend) &&
+			OidIsValid(((Form_pg_type) GETSTRUCT(tuple))->typreceive);
+		ReleaseSysCache(tuple);
+	}
+	return has;
+}
+
+/* Whether a type is built in, with all that is inside it. */
+static bool
+is_built_in(Oid typid)
+{
+	Oid			element = get_element_type(typid);
+
+	return typid < FirstNormalObjectId && !is_reference(typid) && has_binary_form(typid) &&
+		get_typtype(typid) != TYPTYPE_PSEUDO && get_typtype(typid) != TYPTYPE_COMPOSITE &&
+		(!OidIsValid(element) || is_built_in(element));
+}
+
+/* The binary form of a composite names the types of its columns. */
+static bool
+has_built_in_columns(Oid typid)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+	bool		all = true;
+
+	for (int i = 0; i < desc->natts && all; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			all = is_built_in(TupleDescAttr(desc, i)->atttypid);
+	}
+	ReleaseTupleDesc(desc);
+	return all;
+}
+
+/*
+ * Whether the binary form of a type means the same on every server: no OID in
+ * it but built-in ones.  The type itself may be anybody's domain, range or
+ * composite of such.
+ */
+bool
+cpg_codec_is_portable(Oid typid)
+{
+	Oid			base = getBaseType(typid);
+
+	if (is_built_in(base))
+		return true;
+	if (!has_binary_form(base))
+		return false;
+	switch (get_typtype(base))
+	{
+		case TYPTYPE_COMPOSITE:
+			return base >= FirstNormalObjectId && has_built_in_columns(base);
+		case TYPTYPE_RANGE:
+			return is_built_in(get_range_subtype(base));
+		case TYPTYPE_MULTIRANGE:
+			return is_built_in(get_range_subtype(get_multirange_range(base)));
+		default:
+			return false;
+	}
+}
+
+static uint64
+mix_text(uint64 shape, const char *text)
+{
+	return cpg_hash_combine(shape, hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0));
+}
+
+/* Mix in the name of a type and, if it has any, of its columns. */
+static uint64
+mix_type(uint64 shape, Oid typid)
+{
+	HeapTuple	tuple;
+	Form_pg_type form;
+	Oid			inner;
+
+	check_stack_depth();
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", typid);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	shape = mix_text(shape, NameStr(form->typname));
+	inner = form->typtype == TYPTYPE_DOMAIN ? form->typbasetype : get_element_type(typid);
+	if (form->typtype == TYPTYPE_RANGE)
+		inner = get_range_subtype(typid);
+	else if (form->typtype == TYPTYPE_MULTIRANGE)
+		inner = get_multirange_range(typid);
+	if (form->typtype == TYPTYPE_COMPOSITE)
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
+
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+
+			if (att->attisdropped)
+				continue;
+			shape = mix_text(shape, NameStr(att->attname));
+			shape = cpg_hash_combine(shape, (uint32) att->atttypmod);
+			shape = mix_type(shape, att->atttypid);
+		}
+		ReleaseTupleDesc(desc);
+	}
+	ReleaseSysCache(tuple);
+	return OidIsValid(inner) ? mix_type(shape, inner) : shape;
+}
+
+/* Whether a name means the same in other encodings too. */
+static bool
+is_common(const char *name, size_t len)
+{
+	if (GetDatabaseEncoding() == PG_UTF8)
+		return cpg_utf8_is_text(cpg_span(name, len));
+	for (size_t i = 0; i < len; i++)
+	{
+		if (IS_HIGHBIT_SET(name[i]))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The schema of a type, or NULL if the type is none that servers can share:
+ * temporary, a pseudo-type, or with a name that is not ASCII in a database
+ * whose encoding is not UTF-8.
+ */
+char *
+cpg_codec_type_schema(Oid typid)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+	Form_pg_type form;
+	char	   *schema = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		return NULL;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	if (form->typtype != TYPTYPE_PSEUDO && !isAnyTempNamespace(form->typnamespace) &&
+		is_common(NameStr(form->typname), strlen(NameStr(form->typname))))
+		schema = get_namespace_name(form->typnamespace);
+	ReleaseSysCache(tuple);
+	return schema != NULL && is_common(schema, strlen(schema)) ? schema : NULL;
+}
+
+/* The name of a type that cpg_codec_type_schema has accepted. */
+char *
+cpg_codec_type_name(Oid typid)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
+	char	   *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", typid);
+	name = pstrdup(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
+	ReleaseSysCache(tuple);
+	if (cpg_type_is_structured(typid))
+	{
+		uint64		shape = mix_type(0, typid);
+
+		name = psprintf("%s#%08x%08x", name, (uint32) (shape >> 32), (uint32) shape);
+	}
+	return name;
+}
+
+static Oid
+find(const char *schema, const char *name)
+{
+	Oid			namespace = get_namespace_oid(schema, true);
+	Oid			typid;
+
+	if (!OidIsValid(namespace) || isAnyTempNamespace(namespace))
+		return InvalidOid;
+	typid = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name), ObjectIdGetDatum(namespace));
+	if (!OidIsValid(typid) || !get_typisdefined(typid) || get_typtype(typid) == TYPTYPE_PSEUDO)
+		return InvalidOid;
+	return typid;
+}
+
+/*
+ * The type that cpg_codec_type_schema and _name name, if it is here and has
+ * the same columns; else InvalidOid.  Needs no privilege on the schema.
+ */
+Oid
+cpg_codec_find_type(CpgSpan schema, CpgSpan name)
+{
+	char	   *type_name;
+	char	   *mark;
+	Oid			typid;
+
+	if (schema.len == 0 || schema.len >= NAMEDATALEN || name.len == 0 || name.len >= NAMEDATALEN + SHAPE_LEN ||
+		memchr(schema.data, '\0', schema.len) != NULL || memchr(name.data, '\0', name.len) != NULL ||
+		!is_common(schema.data, schema.len) || !is_common(name.data, name.len))
+		return InvalidOid;
+
+	type_name = pnstrdup(name.data, name.len);
+	mark = name.len > SHAPE_LEN ? type_name + name.len - SHAPE_LEN : NULL;
+	if (mark != NULL && *mark == '#')
+	{
+		*mark = '\0';
+		typid = strlen(type_name) < NAMEDATALEN ? find(pnstrdup(schema.data, schema.len), type_name) : InvalidOid;
+		*mark = '#';
+		if (OidIsValid(typid) && cpg_type_is_structured(typid))
+			return strcmp(cpg_codec_type_name(typid), type_name) == 0 ? typid : InvalidOid;
+	}
+	if (name.len >= NAMEDATALEN)
+		return InvalidOid;
+	typid = find(pnstrdup(schema.data, schema.len), type_name);
+	return OidIsValid(typid) && !cpg_type_is_structured(typid) ? typid : InvalidOid;
+}
