@@ -158,7 +158,7 @@ decode(const CpgFrame *frame, Oid type, Datum *datum, bool *isnull)
 
 /* Whether a frame is sound, is what was asked for, and valid. */
 static bool
-accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
+is_acceptable(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
 {
 	CpgFrame   *frame = &found->frame;
 
@@ -259,7 +259,7 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	if (!ask(ns, name, &found.life, &reply))
 		return false;
 	CPG_FAULT("l2-answered");
-	if (accept(name, key, &reply, &found))
+	if (is_acceptable(name, key, &reply, &found))
 	{
 		CPG_FAULT("l2-accepted");
 		type = cpg_codec_find_type(found.frame.type_schema, found.frame.type_name);

@@ -281,13 +281,20 @@ point_into_query(void *arg)
 		errcontext("SQL statement \"%s\"", query);
 }
 
-static void
-begin_query(const char *query, ErrorContextCallback *callback)
+/* From here on errors are those of a query, until cpg_query_leave. */
+void
+cpg_query_enter(const char *query, ErrorContextCallback *callback)
 {
 	callback->callback = point_into_query;
 	callback->arg = unconstify(char *, query);
 	callback->previous = error_context_stack;
 	error_context_stack = callback;
+}
+
+void
+cpg_query_leave(const ErrorContextCallback *callback)
+{
+	error_context_stack = callback->previous;
 }
 
 /* Read a text as a value of the type inferred for it. */
@@ -310,13 +317,13 @@ cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *types)
 {
 	ErrorContextCallback callback;
 
-	begin_query(query, &callback);
+	cpg_query_enter(query, &callback);
 	for (int i = 0; i < args->count; i++)
 	{
 		if (!OidIsValid(args->types[i]))
 			read_text(args, i, types[i]);
 	}
-	error_context_stack = callback.previous;
+	cpg_query_leave(&callback);
 }
 
 /*
@@ -332,7 +339,7 @@ cpg_args_infer(const char *query, CpgArgs *args)
 	Query	   *analyzed;
 	ErrorContextCallback callback;
 
-	begin_query(query, &callback);
+	cpg_query_enter(query, &callback);
 	memcpy(types, args->types, count * sizeof(Oid));
 	analyzed = parse_analyze_varparams(parse_one(query), query, &types, &count, NULL);
 	(void) find_highest_param((Node *) analyzed, &highest);
@@ -351,5 +358,5 @@ cpg_args_infer(const char *query, CpgArgs *args)
 	}
 	memcpy(args->types, types, args->count * sizeof(Oid));
 
-	error_context_stack = callback.previous;
+	cpg_query_leave(&callback);
 }

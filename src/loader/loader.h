@@ -12,6 +12,7 @@
 #include "inval/deps.h"
 #include "lib/stringinfo.h"
 #include "utils/array.h"
+#include "utils/plancache.h"
 
 #define CPG_FETCH_ARGS_MAX 1000
 
@@ -68,6 +69,8 @@ typedef struct CpgFetch
 extern void cpg_args_read(const CpgFetch *fetch, CpgArgs *args);
 extern uint64 cpg_args_hash(const CpgFetch *fetch, uint64 seed);
 extern void cpg_args_infer(const char *query, CpgArgs *args);
+extern void cpg_query_enter(const char *query, ErrorContextCallback *callback);
+extern void cpg_query_leave(const ErrorContextCallback *callback);
 extern void cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *types);
 
 /* registered.c */
@@ -117,12 +120,30 @@ typedef struct CpgManyLoaded
 	int64		microseconds;
 } CpgManyLoaded;
 
+extern void cpg_loaded_take(CpgLoaded *loaded, Oid type, Datum value, bool isnull, MemoryContext caller);
 extern void cpg_loader_run(const char *query, CpgArgs *args, Oid rowtype, CpgLoaded *loaded);
 extern void cpg_loader_run_many(const char *query, CpgArgs *args, CpgManyLoaded *loaded);
 CPG_NORETURN extern void cpg_loader_refuse(int spi_code);
 
 /* plans.c */
-extern int	cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit);
+typedef struct CpgPlan CpgPlan;
+
+typedef struct CpgStatement
+{
+	const char *query;
+	CpgArgs    *args;			/* get types and values of them */
+	/* found by cpg_plan_find */
+	uint64		hash;
+	CpgPlan    *plan;			/* that is kept, or NULL */
+} CpgStatement;
+
+extern void cpg_plan_find(CpgStatement *statement);
+extern bool cpg_plan_evaluate(CpgStatement *statement, CpgLoaded *loaded);
+extern int	cpg_plan_execute(CpgStatement *statement, const char *nulls, long limit);
+
+/* expression.c */
+extern bool cpg_expression_is_all(const CachedPlan *cached);
+extern bool cpg_expression_evaluate(CachedPlanSource *source, const CpgArgs *args, CpgLoaded *loaded);
 
 /* fingerprint.c */
 extern uint64 cpg_hash_search_path(uint64 hash);

@@ -36,7 +36,7 @@
 
 #define PLACES 64
 
-typedef struct CpgPlan
+struct CpgPlan
 {
 	uint64		hash;
 	char	   *query;
@@ -47,8 +47,9 @@ typedef struct CpgPlan
 	MemoryContext context;
 	Oid			role;
 	int			count;			/* of arguments */
+	bool		expression;		/* and nothing else */
 	int			users;			/* loads of it in progress */
-} CpgPlan;
+};
 
 static CpgPlan plans[PLACES];
 
@@ -129,13 +130,16 @@ is_unchanged(const CpgLoad *load, const CpgLoad *before)
 
 /* Make the generic plan now; whether that read anything. */
 static bool
-reads_while_planned(SPIPlanPtr plan)
+reads_while_planned(CpgPlan *plan)
 {
 	CpgLoad		before = *cpg_load;
-	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan->plan);
 
 	if (cached != NULL)
+	{
+		plan->expression = cpg_expression_is_all(cached);
 		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	}
 	return !is_unchanged(cpg_load, &before);
 }
 
@@ -183,7 +187,7 @@ remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 		elog(ERROR, "could not keep a plan");
 	plan->plan = made;
 	/* it is replaced by the next load of the query */
-	if (reads_while_planned(made))
+	if (reads_while_planned(plan))
 		plan->schema = ~plan->schema;
 }
 
@@ -195,31 +199,72 @@ means_the_same(void)
 		cpg_registry_database() >= 0;
 }
 
+/* Find the kept plan of a statement, if there is one that may be used. */
+void
+cpg_plan_find(CpgStatement *statement)
+{
+	CpgPlan    *plan;
+
+	statement->hash = hash_of(statement->query, statement->args);
+	plan = &plans[statement->hash % PLACES];
+	statement->plan = means_the_same() &&
+		is_of(plan, statement->hash, statement->query, statement->args) ? plan : NULL;
+}
+
 /*
- * Execute a query with its arguments, to so many rows (0: all), as
- * SPI_execute_plan does.  Arguments without types get those that the query
- * infers, and their values.  SPI must be connected.
+ * Get the value of a statement that cpg_plan_find has looked for without SPI,
+ * in the current memory context; false if it has to be executed.
+ */
+bool
+cpg_plan_evaluate(CpgStatement *statement, CpgLoaded *loaded)
+{
+	CpgPlan    *plan = statement->plan;
+	ErrorContextCallback callback;
+	bool		evaluated;
+
+	if (plan == NULL || !plan->expression)
+		return false;
+	cpg_args_read_texts(statement->query, statement->args, plan->types);
+	cpg_query_enter(statement->query, &callback);
+	evaluated = cpg_expression_evaluate(linitial(SPI_plan_get_plan_sources(plan->plan)),
+										statement->args, loaded);
+	cpg_query_leave(&callback);
+	return evaluated;
+}
+
+/* Execute a statement whose plan is not kept. */
+static int
+execute_once(const CpgStatement *statement, const char *nulls, long limit)
+{
+	CpgArgs    *args = statement->args;
+	Oid		   *types = copy_types(args, CurrentMemoryContext);
+	SPIPlanPtr	made = prepare(statement->query, args, types);
+
+	cpg_args_read_texts(statement->query, args, types);
+	return SPI_execute_plan(made, args->values, nulls, false, limit);
+}
+
+/*
+ * Execute a statement that cpg_plan_find has looked for, to so many rows (0:
+ * all), as SPI_execute_plan does.  Arguments without types get those that the
+ * query infers, and their values.  SPI must be connected.
  */
 int
-cpg_plan_execute(const char *query, CpgArgs *args, const char *nulls, long limit)
+cpg_plan_execute(CpgStatement *statement, const char *nulls, long limit)
 {
-	uint64		hash = hash_of(query, args);
-	CpgPlan    *plan = &plans[hash % PLACES];
-	bool		ready = is_of(plan, hash, query, args);
+	CpgPlan    *plan = statement->plan;
+	CpgArgs    *args = statement->args;
 	int			code;
 
-	/* one that a load around this one executes stays */
-	if (!means_the_same() || (!ready && (plan->users > 0 || may_name_time(query))))
+	if (plan == NULL)
 	{
-		Oid		   *types = copy_types(args, CurrentMemoryContext);
-		SPIPlanPtr	made = prepare(query, args, types);
-
-		cpg_args_read_texts(query, args, types);
-		return SPI_execute_plan(made, args->values, nulls, false, limit);
+		plan = &plans[statement->hash % PLACES];
+		/* one that a load around this one executes stays */
+		if (!means_the_same() || plan->users > 0 || may_name_time(statement->query))
+			return execute_once(statement, nulls, limit);
+		remember(plan, statement->hash, statement->query, args);
 	}
-	if (!ready)
-		remember(plan, hash, query, args);
-	cpg_args_read_texts(query, args, plan->types);
+	cpg_args_read_texts(statement->query, args, plan->types);
 	plan->users++;
 	PG_TRY();
 	{

@@ -38,17 +38,18 @@ cpg_loader_refuse(int spi_code)
 			 errdetail("The server programming interface returned %s.", SPI_result_code_string(spi_code))));
 }
 
-/* Run a query to so many rows, 0 for all; SPI has the result. */
+/* Run a statement to so many rows, 0 for all; SPI has the result. */
 static void
-execute(const char *query, CpgArgs *args, uint64 limit)
+execute(CpgStatement *statement, uint64 limit)
 {
+	CpgArgs    *args = statement->args;
 	char	   *nulls = palloc(args->count + 1);
 	int			code;
 
 	for (int i = 0; i < args->count; i++)
 		nulls[i] = args->nulls[i] ? 'n' : ' ';
 	nulls[args->count] = '\0';
-	code = cpg_plan_execute(query, args, nulls, (long) limit);
+	code = cpg_plan_execute(statement, nulls, (long) limit);
 	if (code < 0)
 		cpg_loader_refuse(code);
 	if (SPI_tuptable == NULL)
@@ -85,12 +86,26 @@ to_jsonb_in(MemoryContext context, Oid type, Datum value)
 	return value;
 }
 
+/*
+ * Take a value as that of a load, as jsonb in the caller's memory context.  What
+ * it takes to make it is left in the current one.
+ */
+void
+cpg_loaded_take(CpgLoaded *loaded, Oid type, Datum value, bool isnull, MemoryContext caller)
+{
+	loaded->type = JSONBOID;
+	loaded->isnull = isnull;
+	if (!isnull)
+		loaded->value = to_jsonb_in(caller, type, value);
+}
+
 /* Take the one row of the result out of SPI's memory, as jsonb. */
 static void
 take_value(CpgLoaded *loaded, MemoryContext caller)
 {
 	Oid			type;
 	Datum		value;
+	bool		isnull;
 
 	loaded->type = JSONBOID;
 	if (SPI_processed > 1)
@@ -100,9 +115,8 @@ take_value(CpgLoaded *loaded, MemoryContext caller)
 				 errhint("Use cache_query for rows, or aggregate them into one value, for example with jsonb_agg.")));
 	if (SPI_processed == 0 || SPI_tuptable->tupdesc->natts == 0)
 		return;
-	value = row_value(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, &type, &loaded->isnull);
-	if (!loaded->isnull)
-		loaded->value = to_jsonb_in(caller, type, value);
+	value = row_value(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, &type, &isnull);
+	cpg_loaded_take(loaded, type, value, isnull, caller);
 }
 
 /* How rows become values of a type; NULL if the only column is one already. */
@@ -170,6 +184,21 @@ microseconds_since(instr_time start)
 	return (int64) INSTR_TIME_GET_MICROSEC(duration);
 }
 
+/* The value of a statement, or all its rows, from SPI. */
+static void
+load_by_spi(CpgStatement *statement, Oid rowtype, CpgLoaded *loaded)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	SPI_connect();
+	execute(statement, OidIsValid(rowtype) ? 0 : 2);
+	if (OidIsValid(rowtype))
+		take_rows(loaded, rowtype, caller);
+	else
+		take_value(loaded, caller);
+	SPI_finish();
+}
+
 /*
  * Run a query with its arguments, which get types; the result is in the
  * caller's memory context: jsonb of one row, or with a row type an array of
@@ -179,19 +208,15 @@ microseconds_since(instr_time start)
 void
 cpg_loader_run(const char *query, CpgArgs *args, Oid rowtype, CpgLoaded *loaded)
 {
-	MemoryContext caller = CurrentMemoryContext;
+	CpgStatement statement = {.query = query,.args = args};
 	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
 	loaded->isnull = true;
 	loaded->value = (Datum) 0;
-	SPI_connect();
-	execute(query, args, OidIsValid(rowtype) ? 0 : 2);
-	if (OidIsValid(rowtype))
-		take_rows(loaded, rowtype, caller);
-	else
-		take_value(loaded, caller);
-	SPI_finish();
+	cpg_plan_find(&statement);
+	if (OidIsValid(rowtype) || !cpg_plan_evaluate(&statement, loaded))
+		load_by_spi(&statement, rowtype, loaded);
 	loaded->microseconds = microseconds_since(start);
 }
 
@@ -228,13 +253,15 @@ take_pair(HeapTuple row, TupleDesc desc, CpgManyLoaded *loaded, MemoryContext ca
 void
 cpg_loader_run_many(const char *query, CpgArgs *args, CpgManyLoaded *loaded)
 {
+	CpgStatement statement = {.query = query,.args = args};
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext old;
 	instr_time	start;
 
 	INSTR_TIME_SET_CURRENT(start);
+	cpg_plan_find(&statement);
 	SPI_connect();
-	execute(query, args, 0);
+	execute(&statement, 0);
 	old = MemoryContextSwitchTo(caller);
 	allocate_many(loaded, SPI_processed);
 	MemoryContextSwitchTo(old);

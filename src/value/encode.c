@@ -34,12 +34,12 @@ refuse_record(Oid typid)
 void
 cpg_type_info(Oid typid, CpgTypeInfo *info)
 {
-	if (typid == TEXTOID)
+	if (typid == TEXTOID || typid == JSONBOID)
 	{
-		/* most values are text: no need to ask the catalog */
+		/* most values are of these: no need to ask the catalog */
 		*info = (CpgTypeInfo)
 		{
-			.typid = TEXTOID,.typlen = -1,.kind = CPG_KIND_VARLENA
+			.typid = typid,.typlen = -1,.kind = CPG_KIND_VARLENA
 		};
 		return;
 	}
