@@ -24,7 +24,7 @@ stampede-all stampede-install stampede-uninstall stampede-clean:
 .PHONY: stampede-all stampede-install stampede-uninstall stampede-clean
 
 .PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz \
-	test-matrix soak soak-controls bench lint format clean-build clean-matrix
+	test-matrix soak soak-controls bench lint format clean-build clean-matrix soak-redis
 
 help:
 	@printf '%s\n' \
@@ -37,6 +37,7 @@ help:
 		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults, -fuzz: a part)' \
 		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
 		'make soak            an oracle looks for stale reads under load; SECONDS=600' \
+		'make soak-redis      the same on two servers while Redis is killed and restarted; CYCLES=100' \
 		'make soak-controls   what it sees with each mechanism switched off' \
 		'make bench           measure against SELECT 1, a table, Redis, memcached (make bench-NAME: a part)' \
 		'make lint            warnings, style, layers' \
@@ -71,6 +72,10 @@ test-matrix:
 soak: export CPG_SECONDS = $(or $(SECONDS),600)
 soak:
 	@CPG_RECORD=bench/results/soak.txt scripts/soak
+
+soak-redis: export CPG_CYCLES = $(or $(CYCLES),100)
+soak-redis:
+	@CPG_RECORD=bench/results/soak-redis.txt scripts/soak redis
 
 soak-controls:
 	@scripts/soak controls

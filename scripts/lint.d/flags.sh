@@ -9,7 +9,7 @@ set -euo pipefail
 flags=($("$PG_CONFIG" --cppflags) -std=gnu99
 	-isystem "$("$PG_CONFIG" --includedir-server)" -isystem "$("$PG_CONFIG" --includedir)"
 	-DCPG_HAVE_MSGPACK -DCPG_HAVE_LZ4
-	-Isrc -Itest/unit -Itest/oracle -Ibench -Istampede)
+	-Isrc -Itest/unit -Itest/oracle -Itest/oracle2 -Ibench -Istampede)
 
 # shellcheck disable=SC2034
-mapfile -t files < <(find src test/unit test/oracle bench stampede -name '*.c' 2>/dev/null | sort)
+mapfile -t files < <(find src test/unit test/oracle test/oracle2 bench stampede -name '*.c' 2>/dev/null | sort)

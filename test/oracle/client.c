@@ -22,9 +22,9 @@
 
 /*
  * What is to be expected under disturbances: cancelled, terminated, connection
- * lost, deadlock, row moved to another partition.
+ * lost, server crashed, deadlock, row moved to another partition.
  */
-static const char *const expected_states[] = {"57014", "57P01", "08006", "40P01", "40001"};
+static const char *const expected_states[] = {"57014", "57P01", "08006", "57P02", "40P01", "40001"};
 
 /* Errors by SQLSTATE. */
 static pthread_mutex_t errors_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -174,7 +174,7 @@ client_connect(Client *client)
 
 		if (client->conn != NULL)
 			client_close(client);
-		client->conn = PQconnectdb(options.where);
+		client->conn = PQconnectdb(client->where != NULL ? client->where : options.where);
 		if (PQstatus(client->conn) == CONNECTION_OK)
 		{
 			result = PQexec(client->conn, "SET client_min_messages = error");

@@ -92,6 +92,7 @@ extern _Atomic bool stopping;
 typedef struct Client
 {
 	PGconn	   *conn;
+	const char *where;			/* connection string; NULL: that of all */
 	uint64_t	random;
 	bool		exempt;			/* is neither cancelled nor terminated */
 	pthread_mutex_t lock;		/* of what others use: */

@@ -38,7 +38,11 @@ sub run_server
 		'<', \undef, '>', '/dev/null', '2>', '/dev/null');
 	for (1 .. 200)
 	{
-		return $server if redis($server, 'PING') eq 'PONG';
+		if (redis($server, 'PING') eq 'PONG')
+		{
+			($server->{pid}) = redis($server, 'INFO', 'server') =~ /process_id:(\d+)/;
+			return $server;
+		}
 		Time::HiRes::sleep(0.05);
 	}
 	die 'redis-server did not start: ' . PostgreSQL::Test::Utils::slurp_file($log);
@@ -81,7 +85,7 @@ sub stop_redis
 	return;
 }
 
-# With the same port, and empty.
+# With the same port, and with what was saved, if anything was.
 sub restart_redis
 {
 	my ($server) = @_;
