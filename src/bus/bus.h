@@ -123,7 +123,8 @@ extern void cpg_bus_epoch(uint8 *epoch);
 extern void cpg_bus_record_add(CpgBusRecord *record, MemoryContext context,
 							   const CpgBusItem *item);
 extern uint64 cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn);
-extern uint64 cpg_bus_last_message(void);
+extern uint64 cpg_bus_last_number(void);
+extern void cpg_bus_note_number(uint64 number);
 extern void cpg_bus_collect(CpgBusBatch *batch);
 extern bool cpg_bus_next(const CpgBusBatch *batch, Size *at, CpgBusTaken *taken);
 extern bool cpg_bus_next_item(const CpgBusTaken *taken, Size *at, CpgBusItem *item);

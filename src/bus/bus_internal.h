@@ -34,6 +34,8 @@ struct CpgSharedBus
 	int			nlost;
 	uint64		bumped_told;	/* of the guard */
 	uint64		last_message;	/* number of the last one that Redis has */
+	uint64		last_number;	/* of the last one that was made: Redis may
+								 * have it */
 	Latch	   *broadcaster;	/* to be set when there is something to send,
 								 * or NULL */
 	CpgMirrorState home;

@@ -208,16 +208,30 @@ cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 	return head.number;
 }
 
-/* The number of the last message that Redis has. */
+/* The number of the last message. */
 uint64
-cpg_bus_last_message(void)
+cpg_bus_last_number(void)
 {
 	uint64		last;
 
 	LWLockAcquire(&cpg_bus->lock.lock, LW_SHARED);
-	last = cpg_bus->last_message;
+	last = cpg_bus->last_number;
 	LWLockRelease(&cpg_bus->lock.lock);
 	return last;
+}
+
+/*
+ * Messages up to a number are about to be sent.  Whoever becomes broadcaster
+ * next does not know which of them were, and must not give a number twice: who
+ * has heard the first would take the second for a repetition.
+ */
+void
+cpg_bus_note_number(uint64 number)
+{
+	LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
+	if (!CPG_SKIP("bus-numbers"))
+		cpg_bus->last_number = number;
+	LWLockRelease(&cpg_bus->lock.lock);
 }
 
 /*
@@ -317,6 +331,7 @@ cpg_bus_acknowledge(const CpgBusBatch *batch, uint64 last_message)
 	cpg_bus->sent = batch->position;
 	cpg_bus->bumped_told = batch->bumped;
 	cpg_bus->last_message = last_message;
+	cpg_bus->last_number = last_message;
 	for (int i = 0; i < cpg_bus->nlost; i++)
 	{
 		bool		told = false;

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "common/pg_prng.h"
 #include "compat.h"
+#include "fault.h"
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -240,11 +241,13 @@ fill_outbox(void)
 	outbox.message = NULL;
 	outbox.count = outbox.sent = outbox.room = 0;
 	old = MemoryContextSwitchTo(outbox.context);
-	outbox.last = cpg_bus_last_message();
+	outbox.last = cpg_bus_last_number();
 	cpg_bus_collect(&outbox.batch);
 	for (int i = 0; i < outbox.batch.nlost; i++)
 		write_lost(&outbox.batch.lost[i]);
 	write_records();
+	if (outbox.count > 0)
+		cpg_bus_note_number(outbox.last);
 	if (outbox.batch.drained && (outbox.count > 0 || cpg_clock_now() >= beat_at))
 		write_beat();
 	MemoryContextSwitchTo(old);
@@ -316,6 +319,8 @@ send_messages(void)
 		const char *refusal;
 		CpgRedisStatus status = send_message(outbox.message[outbox.sent], &refusal);
 
+		if (outbox.sent + 1 < outbox.count)
+			CPG_FAULT("bus-half-sent");
 		CHECK_FOR_INTERRUPTS();
 		if (status != CPG_REDIS_OK || refusal != NULL)
 		{

@@ -1,0 +1,80 @@
+# What a commit invalidates is told of whoever is broadcaster, and what
+# arrives late is not taken for news.  Each with its negative control.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+use CachePg;
+use Races;
+use RedisServer;
+use TwoServers;
+
+my $s = two_servers(\&race_cluster);
+my ($a, $b) = @$s{ 'a', 'b' };
+
+sub on
+{
+	my ($node, @statements) = @_;
+
+	return $node->safe_psql('postgres', join '; ', @statements);
+}
+
+sub get { return qq{SELECT cache_get('k:$_[0]', '')} }
+
+sub comes
+{
+	my ($node, $query, $value, $seconds) = @_;
+	my $end = time + ($seconds // 20);
+
+	while (time < $end)
+	{
+		return 1 if on($node, $query) eq $value;
+		sleep(0.01);
+	}
+	return 0;
+}
+
+# Until b has a new value of a key, and has heard of all before it.
+sub give
+{
+	my ($key, $value) = @_;
+
+	for (1 .. 20)
+	{
+		on($a, "SELECT cache_set('k:$key', '$value'::text)");
+		return if comes($b, get($key), $value, 1);
+	}
+	die "b did not get $key";
+}
+
+sub hears { return ok(comes($b, 'SELECT coalesce(bool_and(current), false) FROM cache_bus', 't'), 'b hears of a') }
+
+sub worker { return on($a, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cachepg broadcaster'}) }
+
+# 1. A broadcaster ends between sending a message and noting that it did; there is
+# more to tell by then.
+sub ends_in_between
+{
+	my $pid = worker();
+
+	give('n', 'old');
+	on($a, "SELECT cachepg_fault_arm('bus-half-sent', 'wait', $pid)", q{SELECT cache_invalidate('k:other')});
+	ok(comes($a, q{SELECT cachepg_fault_waiting('bus-half-sent') > 0}, 't'), 'it has sent a message');
+	on($a, q{SELECT cache_invalidate('k:n')}, "SELECT pg_terminate_backend($pid)",
+		q{SELECT cachepg_fault_disarm('bus-half-sent')});
+	ok(comes($a, qq{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'cachepg broadcaster' AND pid <> $pid}, '1'),
+		'another takes its place');
+	give('mark', 'x' . time);
+	hears();
+	return on($b, get('n'));
+}
+
+is(ends_in_between(), '', 'what its successor says first is heard');
+is(without($a, 'bus-numbers', sub { ends_in_between() }), 'old', 'control: not if it gave a number again');
+on($_, 'SELECT cache_clear()') for $a, $b;
+
+check_store($_) for $a, $b;
+$_->stop for $a, $b;
+done_testing();
