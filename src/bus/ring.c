@@ -110,12 +110,14 @@ cpg_bus_activate(bool active)
 	cpg_bus->broadcaster = active ? MyLatch : NULL;
 	if (active && pg_atomic_read_u32(&cpg_bus->active) == 0)
 	{
+		/* before the number is drawn: see draw_untold */
+		pg_atomic_write_u32(&cpg_bus->active, 1);
+		pg_memory_barrier();
 		cpg_bus->head = cpg_bus->sent;
 		cpg_bus->nlost = 1;
 		cpg_bus->lost[0].database = InvalidOid;
 		cpg_bus->lost[0].number = cpg_guard_draw(cpg_guard);
 		cpg_bus->lost[0].lsn = InvalidXLogRecPtr;
-		pg_atomic_write_u32(&cpg_bus->active, 1);
 	}
 	LWLockRelease(&cpg_bus->lock.lock);
 }
@@ -181,6 +183,32 @@ append_locked(const CpgBusRecord *record, const Head *head)
 }
 
 /*
+ * Draw a number before there is a broadcaster.  The first one begins by saying
+ * that everything up to a number of its own may be invalid; if it began before
+ * this number was drawn it may be the smaller one:
+ *
+ *	 session							broadcaster
+ *	 not active
+ *										active, draws 7 for everything
+ *	 draws 8
+ *	 active now: 8 is to be told, too
+ */
+static uint64
+draw_untold(Oid database, XLogRecPtr lsn)
+{
+	uint64		number = cpg_guard_draw(cpg_guard);
+
+	pg_memory_barrier();
+	if (cpg_bus_active())
+	{
+		LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
+		lose_locked(database, number, lsn);
+		LWLockRelease(&cpg_bus->lock.lock);
+	}
+	return number;
+}
+
+/*
  * Draw the number of a commit and have others told what it invalidates.  The
  * record is NULL if there was no time to make one.  Never fails.
  */
@@ -190,8 +218,10 @@ cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 	Head		head = {.lsn = lsn,.database = database};
 	Latch	   *latch;
 
-	if (!cpg_bus_active() || CPG_SKIP("bus-records"))
+	if (CPG_SKIP("bus-records"))
 		return cpg_guard_draw(cpg_guard);
+	if (!cpg_bus_active())
+		return cpg_bus_usable() ? draw_untold(database, lsn) : cpg_guard_draw(cpg_guard);
 	LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
 	head.number = cpg_guard_draw(cpg_guard);
 	if (record != NULL && !record->too_long)
