@@ -142,11 +142,12 @@ cpg_mirror_epoch(uint8 *epoch)
 	LWLockRelease(&cpg_bus->lock.lock);
 }
 
-/* The home was heard of. */
+/* All that the home did up to a time is known. */
 void
-cpg_mirror_heard(int64 now)
+cpg_mirror_heard(int64 time)
 {
-	pg_atomic_write_u64(&cpg_bus->heard, (uint64) now);
+	if (time > (int64) pg_atomic_read_u64(&cpg_bus->heard))
+		pg_atomic_write_u64(&cpg_bus->heard, (uint64) time);
 }
 
 /* Nothing of the home is missing. */

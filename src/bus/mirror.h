@@ -26,7 +26,7 @@ extern bool cpg_mirror_exists(void);
 extern void cpg_mirror_bump(CpgCell cell, uint64 number);
 extern void cpg_mirror_bump_all(uint64 number);
 extern void cpg_mirror_begin(const uint8 *epoch, uint64 floor);
-extern void cpg_mirror_heard(int64 now);
+extern void cpg_mirror_heard(int64 time);
 extern void cpg_mirror_resume(void);
 extern void cpg_mirror_suspend(void);
 

@@ -156,6 +156,9 @@ extern void cpg_redis_hang_up(int node);
 extern bool cpg_redis_connected(int node);
 extern const char *cpg_redis_status_text(CpgRedisStatus status);
 
+/* reply.c */
+extern int64 cpg_redis_reply_time(const CpgRedisReply *reply);
+
 /* nodes.c */
 extern Size cpg_redis_size(void);
 extern void cpg_redis_init(CpgSharedRedis *redis, int tranche);

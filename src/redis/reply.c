@@ -111,3 +111,14 @@ cpg_reply_copy(const redisReply *raw, CpgRedisReply *reply)
 			break;
 	}
 }
+
+/* What TIME answered, in ms; 0 if that is no time. */
+int64
+cpg_redis_reply_time(const CpgRedisReply * reply)
+{
+	if (reply->type != CPG_REDIS_ARRAY || reply->count != 2 ||
+		reply->items[0].type != CPG_REDIS_STRING || reply->items[1].type != CPG_REDIS_STRING)
+		return 0;
+	return (int64) strtoll(reply->items[0].data, NULL, 10) * 1000 +
+		(int64) strtoll(reply->items[1].data, NULL, 10) / 1000;
+}

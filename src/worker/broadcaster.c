@@ -10,6 +10,10 @@
  * Values are sent once: what Redis does not take is gone, and will be loaded
  * again.
  *
+ * A message may reach the stream long after it was sent: Redis may have stood
+ * still.  So beside it there is the time of Redis' clock at which it was made, as
+ * far as that is known here; from that followers see how late it is.
+ *
  * Starts after recovery: a standby commits nothing.
  *
  *-------------------------------------------------------------------------
@@ -55,12 +59,17 @@ typedef struct Outbox
 	int			sent;
 	int			room;
 	uint64		last;			/* number of the last of them */
+	int64		made;			/* ms of Redis' clock, at most; 0: unknown */
 } Outbox;
 
 static Outbox outbox;
 static int	failures = 0;		/* in succession */
 static int64 retry_at = 0;
 static int64 beat_at = 0;
+
+/* Redis' clock, ms, and when it was read, at the latest. */
+static int64 redis_clock = 0;
+static int64 redis_clock_at = 0;
 
 /* ---------------------------------------------------------------------
  * Messages
@@ -242,6 +251,8 @@ fill_outbox(void)
 	outbox.count = outbox.sent = outbox.room = 0;
 	old = MemoryContextSwitchTo(outbox.context);
 	outbox.last = cpg_bus_last_number();
+	/* before it is seen what there is to tell */
+	outbox.made = redis_clock > 0 ? redis_clock + cpg_clock_now() - redis_clock_at : 0;
 	cpg_bus_collect(&outbox.batch);
 	for (int i = 0; i < outbox.batch.nlost; i++)
 		write_lost(&outbox.batch.lost[i]);
@@ -286,6 +297,14 @@ note_success(void)
 	retry_at = 0;
 }
 
+/* The answer to TIME: seconds and microseconds. */
+static void
+note_redis_clock(const CpgRedisReply * reply)
+{
+	redis_clock_at = cpg_clock_now();
+	redis_clock = cpg_redis_reply_time(reply);
+}
+
 /*
  * Send one message to the stream and to the channel; *refusal is the server's
  * error if it does not take it.
@@ -294,18 +313,24 @@ static CpgRedisStatus
 send_message(StringInfo message, const char **refusal)
 {
 	char		length[16];
+	char		made[24];
 	const char *stream = cpg_bus_key();
-	const char *add[] = {"XADD", stream, "MAXLEN", "~", length, "*", "m", message->data};
+	const char *add[] = {"XADD", stream, "MAXLEN", "~", length, "*", "m", message->data, "t", made};
 	const char *publish[] = {"PUBLISH", stream, message->data};
-	size_t		add_lens[] = {4, strlen(stream), 6, 1, 0, 1, 1, message->len};
+	const char *clock[] = {"TIME"};
+	size_t		add_lens[] = {4, strlen(stream), 6, 1, 0, 1, 1, message->len, 1, 0};
 	size_t		publish_lens[] = {7, strlen(stream), message->len};
-	CpgRedisCommand command[2] = {{8, add, add_lens}, {3, publish, publish_lens}};
-	CpgRedisReply reply[2];
+	size_t		clock_lens[] = {4};
+	CpgRedisCommand command[3] = {{10, add, add_lens}, {3, publish, publish_lens}, {1, clock, clock_lens}};
+	CpgRedisReply reply[3];
 	CpgRedisStatus status;
 
 	add_lens[4] = (size_t) snprintf(length, sizeof(length), "%d", cpg_bus_stream_length);
-	status = cpg_redis_pipeline(cpg_redis_node_for(stream, strlen(stream)), command, 2, 0,
+	add_lens[9] = (size_t) snprintf(made, sizeof(made), INT64_FORMAT, outbox.made);
+	status = cpg_redis_pipeline(cpg_redis_node_for(stream, strlen(stream)), command, 3, 0,
 								CPG_SEND_TIMEOUT, reply);
+	if (status == CPG_REDIS_OK)
+		note_redis_clock(&reply[2]);
 	*refusal = status == CPG_REDIS_OK && reply[0].type == CPG_REDIS_ERROR ? reply[0].data : NULL;
 	return status;
 }

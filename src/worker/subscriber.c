@@ -23,6 +23,12 @@
  * old: nothing in it begins a life or proves that somebody is alive.  The number
  * of the clock in each beat is a new one, so that an old beat is known.
  *
+ * Messages may also come late because Redis or this process stood still.  Beside
+ * each is the time of Redis' clock before which nothing is missing from it, and
+ * Redis is asked what time it is now; so the home counts as heard of when it
+ * spoke, not when it was listened to.  If Redis' clock jumps ahead within a second,
+ * a silence may be noticed that much later.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -55,6 +61,7 @@
 #define BLOCK_TIME		500		/* ms that Redis waits for a message */
 #define ANSWER_TIME		1000	/* ms beyond that */
 #define RETRY_TIME		200		/* ms */
+#define CLOCK_TIME		1000	/* ms after which Redis is asked for the time again */
 #define ID_SIZE			48
 
 typedef enum OriginState
@@ -79,6 +86,10 @@ static int	norigins = 0;
 static char last_id[ID_SIZE] = "$";
 static bool catching_up = false;	/* reading what may be old */
 static int64 stream_heard = 0;
+
+/* Redis' clock, ms, and when it was read, at the earliest. */
+static int64 redis_clock = 0;
+static int64 redis_clock_at = 0;
 
 static bool
 is_home(const char *name)
@@ -173,41 +184,47 @@ apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
 		cpg_apply_everything(&apply);
 }
 
+/* Whether what was said at a time tells that somebody is alive now. */
+static bool
+is_fresh(int64 said)
+{
+	return cpg_clock_now() - said <= cpg_bus_silence || CPG_SKIP("bus-late");
+}
+
 /* The home has sent everything up to a number. */
 static void
-take_beat(Origin *origin, const CpgMessageHeader *header, int64 now)
+take_beat(Origin *origin, const CpgMessageHeader *header, int64 said)
 {
 	bool		began = origin->state == ORIGIN_UNKNOWN;
 
 	if (header->seq <= origin->seq)
 		return;
 	origin->seq = header->seq;
-	if (catching_up)
+	if (catching_up || !is_fresh(said))
 		return;
 	origin->state = ORIGIN_CURRENT;
 	if (!is_home(origin->name))
 		return;
 	if (began)
 		cpg_mirror_begin(origin->epoch, header->seq);
-	cpg_mirror_heard(now);
+	cpg_mirror_heard(said);
 	cpg_mirror_resume();
 }
 
 /*
- * A message of another server.  One that has come before is of no interest; a
+ * A message of another server, made at a time of the cache's clock.  One that has come before is of no interest; a
  * beat has the number of the message before it.
  */
 static void
-take_message(CpgMessageReader *reader, const CpgMessageHeader *header)
+take_message(CpgMessageReader *reader, const CpgMessageHeader *header, int64 said)
 {
 	bool		found;
 	Origin	   *origin = find_origin(header->origin, &found);
 	bool		same = found && memcmp(origin->epoch, header->epoch, sizeof(origin->epoch)) == 0;
 	bool		beat = header->kind == CPG_MESSAGE_BEAT;
-	int64		now = cpg_clock_now();
 	uint64		expected;
 
-	if (!same && (catching_up || (found && memcmp(origin->before, header->epoch,
+	if (!same && (catching_up || !is_fresh(said) || (found && memcmp(origin->before, header->epoch,
 												  sizeof(origin->before)) == 0)))
 		return;
 	if (!found)
@@ -215,7 +232,7 @@ take_message(CpgMessageReader *reader, const CpgMessageHeader *header)
 		origin = add_origin();
 		strlcpy(origin->name, header->origin, sizeof(origin->name));
 	}
-	origin->heard = now;
+	origin->heard = cpg_clock_now();
 	expected = origin->last + (beat ? 0 : 1);
 	if (!same)
 		lose_track(origin, header);
@@ -227,12 +244,13 @@ take_message(CpgMessageReader *reader, const CpgMessageHeader *header)
 	if (!beat)
 		apply_items(reader, header);
 	else
-		take_beat(origin, header, now);
+		take_beat(origin, header, said);
 	if (is_home(origin->name) && origin->state == ORIGIN_CURRENT)
 		cpg_mirror_reach(header->seq);
-	if (!beat && !catching_up && is_home(origin->name) && origin->state == ORIGIN_CURRENT)
+	if (!beat && !catching_up && is_fresh(said) && is_home(origin->name) &&
+		origin->state == ORIGIN_CURRENT)
 	{
-		cpg_mirror_heard(now);
+		cpg_mirror_heard(said);
 		cpg_mirror_resume();
 	}
 }
@@ -256,7 +274,7 @@ watch_namesakes(const CpgMessageHeader *header)
 }
 
 static void
-take_bytes(const char *data, Size len)
+take_bytes(const char *data, Size len, int64 said)
 {
 	CpgMessageReader reader;
 	CpgMessageHeader header;
@@ -268,7 +286,23 @@ take_bytes(const char *data, Size len)
 	if (strcmp(header.origin, cpg_bus_origin()) == 0)
 		watch_namesakes(&header);
 	else
-		take_message(&reader, &header);
+		take_message(&reader, &header, said);
+}
+
+/*
+ * A time of Redis' clock on the cache's, or an earlier one.  Zero, which is long
+ * ago, for one that is not given.
+ */
+static int64
+local_time_of(const CpgRedisReply * fields)
+{
+	int64		now = cpg_clock_now();
+
+	if (CPG_SKIP("bus-late"))
+		return now;
+	if (redis_clock == 0 || fields->count < 4 || fields->items[3].type != CPG_REDIS_STRING)
+		return 0;
+	return Min(redis_clock_at + (int64) strtoll(fields->items[3].data, NULL, 10) - redis_clock, now);
 }
 
 /* One entry of the stream: its identifier, and fields with values. */
@@ -285,7 +319,7 @@ take_entry(const CpgRedisReply *entry)
 	fields = &entry->items[1];
 	if (fields->type == CPG_REDIS_ARRAY && fields->count >= 2 &&
 		fields->items[1].type == CPG_REDIS_STRING)
-		take_bytes(fields->items[1].data, fields->items[1].len);
+		take_bytes(fields->items[1].data, fields->items[1].len, local_time_of(fields));
 }
 
 /* What XREAD answered: for each stream its name and entries. */
@@ -363,6 +397,15 @@ see_to_settings(void)
 }
 
 static bool
+ask_clock(int node)
+{
+	const char *argv[] = {"TIME"};
+	size_t		lens[] = {4};
+
+	return cpg_redis_send(node, 1, argv, lens) == CPG_REDIS_OK;
+}
+
+static bool
 ask(int node)
 {
 	static const char *block = CppAsString2(BLOCK_TIME);
@@ -374,18 +417,14 @@ ask(int node)
 	return cpg_redis_send(node, 8, argv, lens) == CPG_REDIS_OK;
 }
 
-/* Ask once and take what comes; false if that failed. */
+/* Wait for an answer; false if none comes, or an error. */
 static bool
-listen(void)
+wait_for(int node, CpgRedisReply * reply)
 {
-	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
 	int64		end = cpg_clock_now() + BLOCK_TIME + ANSWER_TIME;
-	CpgRedisReply reply;
 	CpgRedisStatus status;
 
-	if (!ask(node))
-		return false;
-	while ((status = cpg_redis_receive(node, 100, &reply)) == CPG_REDIS_NOT_YET)
+	while ((status = cpg_redis_receive(node, 100, reply)) == CPG_REDIS_NOT_YET)
 	{
 		ResetLatch(MyLatch);
 		see_to_settings();
@@ -395,8 +434,38 @@ listen(void)
 			return false;
 		}
 	}
-	if (status != CPG_REDIS_OK || reply.type == CPG_REDIS_ERROR)
+	return status == CPG_REDIS_OK && reply->type != CPG_REDIS_ERROR;
+}
+
+/* Know what time it is for Redis, about. */
+static bool
+read_clock(int node)
+{
+	int64		now = cpg_clock_now();
+	CpgRedisReply reply;
+
+	if (redis_clock != 0 && now - redis_clock_at < CLOCK_TIME)
+		return true;
+	redis_clock = 0;
+	if (!ask_clock(node) || !wait_for(node, &reply))
 		return false;
+	redis_clock_at = now;
+	redis_clock = cpg_redis_reply_time(&reply);
+	return true;
+}
+
+/* Ask once and take what comes; false if that failed. */
+static bool
+hear(void)
+{
+	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
+	CpgRedisReply reply;
+
+	if (!read_clock(node) || !ask(node) || !wait_for(node, &reply))
+	{
+		redis_clock = 0;
+		return false;
+	}
 	take_reply(&reply);
 	return true;
 }
@@ -423,7 +492,7 @@ cachepg_subscriber_main(Datum arg)
 		MemoryContextSwitchTo(context);
 		ResetLatch(MyLatch);
 		see_to_settings();
-		if (cpg_redis_configured() && listen())
+		if (cpg_redis_configured() && hear())
 			continue;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, RETRY_TIME,
 						 wait_event);

@@ -75,6 +75,29 @@ is(ends_in_between(), '', 'what its successor says first is heard');
 is(without($a, 'bus-numbers', sub { ends_in_between() }), 'old', 'control: not if it gave a number again');
 on($_, 'SELECT cache_clear()') for $a, $b;
 
+# 2. Redis stands still with a message before it; when it goes on a's broadcaster
+# does not, which has more to tell.
+sub arrives_late
+{
+	my $pid = worker();
+
+	give('l', 'old');
+	kill 'STOP', $s->{redis}{pid};
+	on($a, q{SELECT cache_invalidate('k:other')});
+	sleep(0.3);
+	kill 'STOP', $pid;
+	on($a, q{SELECT cache_invalidate('k:l')});
+	ok(comes($b, 'SELECT current FROM cache_bus', 'f'), 'b hears nothing any more');
+	kill 'CONT', $s->{redis}{pid};
+	my $served = comes($b, get('l'), 'old', 0.8);
+	kill 'CONT', $pid;
+	hears();
+	return $served;
+}
+
+is(arrives_late(), 0, 'an old message does not make b believe that it is current');
+is(without($b, 'bus-late', sub { arrives_late() }), 1, 'control: or it serves what is old');
+
 check_store($_) for $a, $b;
 $_->stop for $a, $b;
 done_testing();
