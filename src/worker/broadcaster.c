@@ -48,6 +48,7 @@
 #define BACKOFF_MIN		100		/* ms */
 #define BACKOFF_MAX		5000
 #define SEEN_MAX		64		/* cells of a message that are not repeated */
+#define MESSAGES_AT_ONCE 16
 
 /* Messages of one batch, made before the first of them is sent. */
 typedef struct Outbox
@@ -111,7 +112,11 @@ begin_message(CpgMessageWriter *writer, const CpgMessageHeader *header)
 static void
 end_message(const CpgMessageWriter *writer)
 {
-	outbox.message[outbox.count - 1]->len = (int) writer->len;
+	StringInfo	message = outbox.message[outbox.count - 1];
+
+	message->len = (int) writer->len;
+	message->maxlen = message->len + 1;
+	message->data = repalloc(message->data, message->maxlen);
 }
 
 /* Everything in a database, or in all of them. */
@@ -173,56 +178,59 @@ read_item(const CpgBusItem *from, CpgMessageItem *to)
 	}
 }
 
+static void
+begin_message_of(CpgMessageWriter *writer, const CpgBusTaken *record)
+{
+	const char *database = cpg_database_name(record->database);
+	CpgMessageHeader header;
+
+	set_header(&header, CPG_MESSAGE_INVAL, ++outbox.last, record->number, record->lsn);
+	strlcpy(header.database, database != NULL ? database : "", sizeof(header.database));
+	begin_message(writer, &header);
+}
+
 /*
- * The records of a batch as messages: a message is about one database, and ends
- * where it is full.  Its number of the clock is that of its newest record.
+ * A record as a message, or as several if it is long.  Records do not share
+ * messages: with the number of a later one, what a commit has set would seem to
+ * be invalidated by it.
  */
 static void
-write_records(void)
+write_record(const CpgBusTaken *record)
 {
 	CpgMessageItem seen[SEEN_MAX];
 	int			nseen = 0;
-	CpgMessageHeader header;
 	CpgMessageWriter writer;
-	CpgBusTaken record;
-	Oid			database = InvalidOid;
-	uint64		newest = 0;
-	XLogRecPtr	lsn = InvalidXLogRecPtr;
+	CpgBusItem	item;
+	bool		begun = false;
 	Size		at = 0;
 
-	/* the newest of all: it is on the safe side for each of them */
-	for (Size look = 0; cpg_bus_next(&outbox.batch, &look, &record);)
+	while (cpg_bus_next_item(record, &at, &item))
 	{
-		newest = record.number;
-		lsn = Max(lsn, record.lsn);
-	}
-	while (cpg_bus_next(&outbox.batch, &at, &record))
-	{
-		CpgBusItem	item;
 		CpgMessageItem line;
-		Size		from = 0;
 
-		while (cpg_bus_next_item(&record, &from, &item))
-		{
-			read_item(&item, &line);
-			if (record.database == database && is_repeated(seen, &nseen, &line))
-				continue;
-			if (record.database == database && cpg_message_append(&writer, &line))
-				continue;
-			if (OidIsValid(database))
-				end_message(&writer);
-			database = record.database;
-			nseen = 0;
-			set_header(&header, CPG_MESSAGE_INVAL, ++outbox.last, newest, lsn);
-			strlcpy(header.database, cpg_database_name(database) != NULL ?
-					cpg_database_name(database) : "", sizeof(header.database));
-			begin_message(&writer, &header);
-			(void) is_repeated(seen, &nseen, &line);
-			(void) cpg_message_append(&writer, &line);
-		}
+		read_item(&item, &line);
+		if (is_repeated(seen, &nseen, &line))
+			continue;
+		if (begun && cpg_message_append(&writer, &line))
+			continue;
+		if (begun)
+			end_message(&writer);
+		begin_message_of(&writer, record);
+		(void) cpg_message_append(&writer, &line);
+		begun = true;
 	}
-	if (OidIsValid(database))
+	if (begun)
 		end_message(&writer);
+}
+
+static void
+write_records(void)
+{
+	CpgBusTaken record;
+	Size		at = 0;
+
+	while (cpg_bus_next(&outbox.batch, &at, &record))
+		write_record(&record);
 }
 
 /* Nothing was left to say, up to this number. */
@@ -305,33 +313,77 @@ note_redis_clock(const CpgRedisReply * reply)
 	redis_clock = cpg_redis_reply_time(reply);
 }
 
-/*
- * Send one message to the stream and to the channel; *refusal is the server's
- * error if it does not take it.
- */
-static CpgRedisStatus
-send_message(StringInfo message, const char **refusal)
+/* The commands that send one message to the stream and to the channel. */
+typedef struct Sending
 {
-	char		length[16];
-	char		made[24];
+	const char *add[10];
+	const char *publish[3];
+	size_t		add_lens[10];
+	size_t		publish_lens[3];
+} Sending;
+
+static void
+prepare(Sending *sending, CpgRedisCommand *command, StringInfo message, const char *length,
+		const char *made)
+{
 	const char *stream = cpg_bus_key();
 	const char *add[] = {"XADD", stream, "MAXLEN", "~", length, "*", "m", message->data, "t", made};
 	const char *publish[] = {"PUBLISH", stream, message->data};
-	const char *clock[] = {"TIME"};
-	size_t		add_lens[] = {4, strlen(stream), 6, 1, 0, 1, 1, message->len, 1, 0};
-	size_t		publish_lens[] = {7, strlen(stream), message->len};
-	size_t		clock_lens[] = {4};
-	CpgRedisCommand command[3] = {{10, add, add_lens}, {3, publish, publish_lens}, {1, clock, clock_lens}};
-	CpgRedisReply reply[3];
+
+	memcpy(sending->add, add, sizeof(add));
+	memcpy(sending->publish, publish, sizeof(publish));
+	for (int i = 0; i < lengthof(add); i++)
+		sending->add_lens[i] = strlen(add[i]);
+	for (int i = 0; i < lengthof(publish); i++)
+		sending->publish_lens[i] = strlen(publish[i]);
+	sending->add_lens[7] = sending->publish_lens[2] = (size_t) message->len;
+	command[0].argc = lengthof(add);
+	command[0].argv = sending->add;
+	command[0].lens = sending->add_lens;
+	command[1].argc = lengthof(publish);
+	command[1].argv = sending->publish;
+	command[1].lens = sending->publish_lens;
+}
+
+/*
+ * Send the next messages together; *taken is how many of them Redis has, from
+ * the first on, and *refusal the server's error if it does not take the next.
+ * What follows a refused one may have been taken: whoever hears it misses one,
+ * and forgets what he has.
+ */
+static CpgRedisStatus
+send_some(int *taken, const char **refusal)
+{
+	static const char *clock[] = {"TIME"};
+	static const size_t clock_lens[] = {4};
+	int			count = Min(outbox.count - outbox.sent, MESSAGES_AT_ONCE);
+	Sending		sending[MESSAGES_AT_ONCE];
+	CpgRedisCommand command[2 * MESSAGES_AT_ONCE + 1];
+	CpgRedisReply reply[2 * MESSAGES_AT_ONCE + 1];
+	char		length[16];
+	char		made[24];
 	CpgRedisStatus status;
 
-	add_lens[4] = (size_t) snprintf(length, sizeof(length), "%d", cpg_bus_stream_length);
-	add_lens[9] = (size_t) snprintf(made, sizeof(made), INT64_FORMAT, outbox.made);
-	status = cpg_redis_pipeline(cpg_redis_node_for(stream, strlen(stream)), command, 3, 0,
-								CPG_SEND_TIMEOUT, reply);
+	(void) snprintf(length, sizeof(length), "%d", cpg_bus_stream_length);
+	(void) snprintf(made, sizeof(made), INT64_FORMAT, outbox.made);
+	for (int i = 0; i < count; i++)
+		prepare(&sending[i], &command[2 * i], outbox.message[outbox.sent + i], length, made);
+	command[2 * count].argc = 1;
+	command[2 * count].argv = clock;
+	command[2 * count].lens = clock_lens;
+	status = cpg_redis_pipeline(cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key())),
+								command, 2 * count + 1, 0, CPG_SEND_TIMEOUT, reply);
 	if (status == CPG_REDIS_OK)
-		note_redis_clock(&reply[2]);
-	*refusal = status == CPG_REDIS_OK && reply[0].type == CPG_REDIS_ERROR ? reply[0].data : NULL;
+		note_redis_clock(&reply[2 * count]);
+	*taken = 0;
+	*refusal = NULL;
+	while (status == CPG_REDIS_OK && *taken < count && *refusal == NULL)
+	{
+		if (reply[2 * *taken].type == CPG_REDIS_ERROR)
+			*refusal = reply[2 * *taken].data;
+		else
+			(*taken)++;
+	}
 	return status;
 }
 
@@ -342,18 +394,20 @@ send_messages(void)
 	while (outbox.sent < outbox.count)
 	{
 		const char *refusal;
-		CpgRedisStatus status = send_message(outbox.message[outbox.sent], &refusal);
+		int			taken;
+		CpgRedisStatus status = send_some(&taken, &refusal);
 
 		if (outbox.sent + 1 < outbox.count)
 			CPG_FAULT("bus-half-sent");
 		CHECK_FOR_INTERRUPTS();
+		outbox.sent += taken;
 		if (status != CPG_REDIS_OK || refusal != NULL)
 		{
 			note_failure(refusal != NULL ? refusal : cpg_redis_status_text(status));
 			return false;
 		}
 		note_success();
-		if (++outbox.sent == outbox.count)
+		if (outbox.sent == outbox.count)
 			cpg_bus_acknowledge(&outbox.batch, outbox.last);
 	}
 	return true;
