@@ -24,7 +24,7 @@ stampede-all stampede-install stampede-uninstall stampede-clean:
 .PHONY: stampede-all stampede-install stampede-uninstall stampede-clean
 
 .PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz \
-	test-matrix soak soak-controls bench lint format clean-build clean-matrix soak-redis
+	test-matrix soak soak-controls bench lint format clean-build clean-matrix soak-redis demo-redis
 
 help:
 	@printf '%s\n' \
@@ -35,6 +35,8 @@ help:
 		'These install missing Debian packages and use private servers:' \
 		'make demo            see a slow query served from the cache' \
 		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults, -fuzz: a part)' \
+		'make demo-redis      see two servers share one cache through Redis' \
+		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults: a part)' \
 		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
 		'make soak            an oracle looks for stale reads under load; SECONDS=600' \
 		'make soak-redis      the same on two servers while Redis is killed and restarted; CYCLES=100' \
@@ -52,6 +54,9 @@ deps:
 
 demo:
 	@demo/run
+
+demo-redis:
+	@demo/redis
 
 bench:
 	@bench/run
