@@ -1,5 +1,5 @@
 # The benchmarks run: a short form of the parts that need nothing but
-# PostgreSQL gives a table with a figure in each line.  The figures themselves
+# PostgreSQL and Redis gives a table with a figure in each line.  The figures themselves
 # mean nothing here.
 use strict;
 use warnings;
@@ -26,6 +26,7 @@ for my $line (split /\n/, slurp_file("$results/summary.md"))
 	push @{ $measured{$1} }, $figure if ($command // '') =~ /^`bench-(\w+)`$/;
 }
 is_deeply([ sort keys %measured ], [qw(codec guard invalidate loop memory pressure replay stampede)], 'each part has lines in the table');
+is_deeply([ sort keys %measured ], [qw(guard invalidate loop memory pressure redis replay stampede)], 'each part has lines in the table');
 is(scalar(@{ $measured{replay} }), 7, 'the synthetic trace was replayed with each policy and capacity');
 is_deeply([ grep { !/^[\d.]*[1-9]/ } map { @$_ } @measured{qw(loop memory replay)} ], [], 'each line has a figure above 0');
 # ratios and differences, which may be small
