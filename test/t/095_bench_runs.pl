@@ -18,6 +18,7 @@ $ENV{CPG_BENCH_SHORT} = 1;
 delete $ENV{CPG_TRACES};
 
 command_ok([ "$top/bench/run", qw(loop memory replay guard invalidate pressure stampede codec) ], 'the parts end well');
+command_ok([ "$top/bench/run", qw(loop memory replay guard invalidate pressure stampede redis) ], 'the parts end well');
 
 my %measured;
 for my $line (split /\n/, slurp_file("$results/summary.md"))
