@@ -138,7 +138,6 @@ sleep(0.3);
 redis($redis, 'DEL', 'cachepg:default:bus');
 kill 'CONT', $pid;
 current('b hears of a again');
-# what was set before b heard of a again is older than what b knows of
 # what was made between the gap and the next beat is refused
 on($a, q{SELECT cache_set('s:mark', 2)});
 ok(defined until_b(q{SELECT cache_get('s:mark', 0)}, '2'), 'after a gap values travel again');
