@@ -234,10 +234,10 @@ log_change(int node, bool failed, const char *error)
 }
 
 static void
-count(CpgRedisView *view, int64 took, bool failed, bool timed_out, const char *error)
+count(CpgRedisView *view, int64 took, bool timed_out, const char *error)
 {
 	view->calls++;
-	if (failed || error != NULL)
+	if (error != NULL)
 	{
 		view->errors++;
 		view->timeouts += timed_out ? 1 : 0;
@@ -254,7 +254,8 @@ count(CpgRedisView *view, int64 took, bool failed, bool timed_out, const char *e
 
 /*
  * A call that was admitted has ended.  An error is text without anything of the
- * command; there may be one that is no failure of the node.
+ * command; there may be one that is no failure of the node, and there is one if
+ * it failed.
  */
 void
 cpg_node_tell(CpgRedisTicket *ticket, bool failed, bool timed_out, const char *error)
@@ -280,7 +281,7 @@ cpg_node_tell(CpgRedisTicket *ticket, bool failed, bool timed_out, const char *e
 		place->failed_probes = 0;
 	else if (before == CPG_BREAKER_HALF_OPEN && after == CPG_BREAKER_OPEN)
 		place->failed_probes++;
-	count(&place->view, took, failed, timed_out, error);
+	count(&place->view, took, timed_out, error);
 	if (error != NULL)
 		place->view.error_at = now;
 	SpinLockRelease(&place->lock);

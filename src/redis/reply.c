@@ -114,7 +114,7 @@ cpg_reply_copy(const redisReply *raw, CpgRedisReply *reply)
 
 /* What TIME answered, in ms; 0 if that is no time. */
 int64
-cpg_redis_reply_time(const CpgRedisReply * reply)
+cpg_redis_reply_time(const CpgRedisReply *reply)
 {
 	if (reply->type != CPG_REDIS_ARRAY || reply->count != 2 ||
 		reply->items[0].type != CPG_REDIS_STRING || reply->items[1].type != CPG_REDIS_STRING)

@@ -307,7 +307,7 @@ note_success(void)
 
 /* The answer to TIME: seconds and microseconds. */
 static void
-note_redis_clock(const CpgRedisReply * reply)
+note_redis_clock(const CpgRedisReply *reply)
 {
 	redis_clock_at = cpg_clock_now();
 	redis_clock = cpg_redis_reply_time(reply);

@@ -61,7 +61,8 @@
 #define BLOCK_TIME		500		/* ms that Redis waits for a message */
 #define ANSWER_TIME		1000	/* ms beyond that */
 #define RETRY_TIME		200		/* ms */
-#define CLOCK_TIME		1000	/* ms after which Redis is asked for the time again */
+#define CLOCK_TIME		1000	/* ms after which Redis is asked for the time
+								 * again */
 #define ID_SIZE			48
 
 typedef enum OriginState
@@ -225,7 +226,7 @@ take_message(CpgMessageReader *reader, const CpgMessageHeader *header, int64 sai
 	uint64		expected;
 
 	if (!same && (catching_up || !is_fresh(said) || (found && memcmp(origin->before, header->epoch,
-												  sizeof(origin->before)) == 0)))
+																	 sizeof(origin->before)) == 0)))
 		return;
 	if (!found)
 	{
@@ -294,7 +295,7 @@ take_bytes(const char *data, Size len, int64 said)
  * ago, for one that is not given.
  */
 static int64
-local_time_of(const CpgRedisReply * fields)
+local_time_of(const CpgRedisReply *fields)
 {
 	int64		now = cpg_clock_now();
 
@@ -419,7 +420,7 @@ ask(int node)
 
 /* Wait for an answer; false if none comes, or an error. */
 static bool
-wait_for(int node, CpgRedisReply * reply)
+wait_for(int node, CpgRedisReply *reply)
 {
 	int64		end = cpg_clock_now() + BLOCK_TIME + ANSWER_TIME;
 	CpgRedisStatus status;

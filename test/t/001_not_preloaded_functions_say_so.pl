@@ -21,7 +21,7 @@ like($err, qr/HINT:  Add cachepg to "shared_preload_libraries" and restart the s
 # A call of each function of the extension, from its argument types.
 my @calls = split /\n/, $node->safe_psql('postgres', q{
 	SELECT format('SELECT %s(%s)', p.proname, (
-		SELECT string_agg(CASE t::regtype::text
+		SELECT string_agg(CASE WHEN p.provariadic <> 0 AND n = p.pronargs THEN 'VARIADIC ' ELSE '' END || CASE t::regtype::text
 				WHEN 'anyelement' THEN '1'
 				WHEN 'anyarray' THEN 'ARRAY[1]'
 				WHEN 'record' THEN 'ROW(1)'
