@@ -354,18 +354,24 @@ ask(int node)
 	return cpg_redis_send(node, 8, argv, lens) == CPG_REDIS_OK;
 }
 
-/* Ask once and take what comes; false if that failed. */
+/* Have a node of Redis Cluster take the next command, though it should not. */
 static bool
-listen(void)
+say_asking(int node)
 {
-	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
+	const char *argv[] = {"ASKING"};
+	size_t		lens[] = {6};
+
+	return cpg_redis_send(node, 1, argv, lens) == CPG_REDIS_OK;
+}
+
+/* Take one reply; false if that failed. */
+static bool
+hear(int node, CpgRedisReply * reply)
+{
 	int64		end = cpg_clock_now() + BLOCK_TIME + ANSWER_TIME;
-	CpgRedisReply reply;
 	CpgRedisStatus status;
 
-	if (!ask(node))
-		return false;
-	while ((status = cpg_redis_receive(node, 100, &reply)) == CPG_REDIS_NOT_YET)
+	while ((status = cpg_redis_receive(node, 100, reply)) == CPG_REDIS_NOT_YET)
 	{
 		ResetLatch(MyLatch);
 		see_to_settings();
@@ -375,10 +381,42 @@ listen(void)
 			return false;
 		}
 	}
-	if (status != CPG_REDIS_OK || reply.type == CPG_REDIS_ERROR)
+	return status == CPG_REDIS_OK;
+}
+
+/*
+ * Ask a node and take what comes; false if that failed.  *node becomes the node
+ * that it redirects to, negative without a redirection.
+ */
+static bool
+listen_to(int *node, bool *asking)
+{
+	int			asked = *node;
+	bool		detour = *asking;
+	CpgRedisReply reply;
+
+	*node = -1;
+	if (detour && !say_asking(asked))
 		return false;
+	if (!ask(asked) || (detour && !hear(asked, &reply)) || !hear(asked, &reply))
+		return false;
+	if (reply.type == CPG_REDIS_ERROR)
+	{
+		*node = cpg_redis_redirection(asked, &reply, asking);
+		return false;
+	}
 	take_reply(&reply);
 	return true;
+}
+
+/* The same, and once more where it redirects to. */
+static bool
+listen(void)
+{
+	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
+	bool		asking = false;
+
+	return listen_to(&node, &asking) || (node >= 0 && listen_to(&node, &asking));
 }
 
 /* Main loop.  SIGUSR1 keeps its standard handler, so barriers are answered. */
