@@ -58,6 +58,7 @@ static const struct config_enum_entry eviction_options[] = {
 static const struct config_enum_entry sharding_options[] = {
 	{"rendezvous", CPG_SHARD_RENDEZVOUS, false},
 	{"ketama", CPG_SHARD_KETAMA, false},
+	{"cluster", CPG_SHARD_CLUSTER, false},
 	{NULL, 0, false}
 };
 
@@ -453,7 +454,7 @@ define_redis_settings(void)
 
 	DefineCustomEnumVariable("cachepg.redis_sharding",
 							 "How keys are distributed over the Redis servers.",
-							 "ketama is for sharing them with other clients that do so.",
+							 "ketama is for sharing them with other clients that do so, cluster for Redis Cluster, of which some nodes are named.",
 							 &cpg_redis_sharding,
 							 CPG_SHARD_RENDEZVOUS,
 							 sharding_options,

@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "guc.h"
 #include "redis/redis.h"
 #include "utils/array.h"
 #include "utils/json.h"
@@ -319,7 +320,10 @@ cachepg_cache_redis_ping(PG_FUNCTION_ARGS)
 	cpg_row_begin_set(fcinfo);
 	count = cpg_redis_count();
 	for (int i = 0; i < count; i++)
-		emit_ping(fcinfo, i);
+	{
+		if (cpg_redis_exists(i))
+			emit_ping(fcinfo, i);
+	}
 	return (Datum) 0;
 }
 
@@ -370,7 +374,10 @@ cachepg_redis_nodes(PG_FUNCTION_ARGS)
 	cpg_row_begin_set(fcinfo);
 	count = cpg_redis_count();
 	for (int i = 0; i < count; i++)
-		emit_node(fcinfo, i);
+	{
+		if (cpg_redis_exists(i))
+			emit_node(fcinfo, i);
+	}
 	return (Datum) 0;
 }
 
@@ -469,6 +476,11 @@ cachepg_cache_redis_plan(PG_FUNCTION_ARGS)
 	cpg_row_begin_set(fcinfo);
 	if (PG_ARGISNULL(0))
 		cpg_error_null_argument("list of servers");
+	if (cpg_redis_sharding == CPG_SHARD_CLUSTER)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("Redis Cluster distributes keys by itself"),
+				 errhint("Plans are for \"cachepg.redis_sharding\" = rendezvous or ketama.")));
 	planned = parse_plan(PG_GETARG_ARRAYTYPE_P(0), &nplanned);
 	npresent = cpg_redis_count();
 	try_plan(plan, npresent > 0 ? cpg_redis_url(0) : NULL, npresent, planned, nplanned);

@@ -119,16 +119,6 @@ is_equal(const uint8 *a, const uint8 *b, size_t len)
 	return difference == 0;
 }
 
-/* Whether the bytes of a Redis server stay on this machine. */
-static bool
-is_local(int node)
-{
-	const CpgUrl *url = cpg_redis_url(node);
-
-	return url->kind == CPG_URL_UNIX || strncmp(url->host, "127.", 4) == 0 ||
-		strcmp(url->host, "::1") == 0 || strcmp(url->host, "localhost") == 0;
-}
-
 /*
  * Whether a frame may be believed: it has the right HMAC, or none is asked for.
  * What a type's receive function is to read must come from this machine or have
@@ -140,7 +130,7 @@ cpg_seal_holds(const CpgFrame *frame, const uint8 *data, int node)
 	uint8		right[CPG_FRAME_HMAC_LEN];
 
 	if (!cpg_seal_wanted())
-		return frame->codec != CPG_FRAME_BINARY || is_local(node);
+		return frame->codec != CPG_FRAME_BINARY || cpg_redis_is_local(node);
 	return frame->hmac != NULL && cpg_seal_compute(data, frame->hmac_covers, right) &&
 		is_equal(frame->hmac, right, sizeof(right));
 }

@@ -155,8 +155,8 @@ is_not_ready(const Call *call, CpgRedisStatus status)
 }
 
 /* Pause before another attempt; false if there is no time for one. */
-static bool
-pause_before(int attempt, int64 deadline)
+bool
+cpg_call_pause(int attempt, int64 deadline)
 {
 	double		longest = PAUSE_FIRST << Min(attempt, PAUSE_DOUBLINGS);
 	int64		until = cpg_clock_now() + 1 + (int64) (pg_prng_double(&pg_global_prng_state) * longest);
@@ -178,9 +178,19 @@ try_again_and_again(const Call *call, unsigned flags)
 		/* what was not sent can always be sent again */
 		repeat = status == CPG_REDIS_UNAVAILABLE ||
 			((flags & CPG_REDIS_IDEMPOTENT) && (status == CPG_REDIS_LOST || is_not_ready(call, status)));
-		if (!repeat || attempt >= cpg_redis_retries || !pause_before(attempt, call->deadline))
+		if (!repeat || attempt >= cpg_redis_retries || !cpg_call_pause(attempt, call->deadline))
 			return status;
 	}
+}
+
+/* Whether an error says that the node itself is of no use at present. */
+static bool
+is_failing(const CpgRedisReply *error, const char *code)
+{
+	/* these are about a slot, or about other nodes */
+	if (strcmp(code, "CLUSTERDOWN") == 0 || strcmp(code, "TRYAGAIN") == 0)
+		return cpg_redis_sharding != CPG_SHARD_CLUSTER;
+	return error->class == CPG_REDIS_CLASS_RETRY;
 }
 
 static void
@@ -196,7 +206,7 @@ tell(const Call *call, CpgRedisTicket *ticket, CpgRedisStatus status)
 	else if ((error = find_error(call)) != NULL)
 	{
 		cpg_reply_code(error, code, sizeof(code));
-		cpg_node_tell(ticket, error->class == CPG_REDIS_CLASS_RETRY, false, code);
+		cpg_node_tell(ticket, is_failing(error, code), false, code);
 	}
 	else
 		cpg_node_tell(ticket, false, false, NULL);
@@ -212,31 +222,29 @@ clean_up(int node, CpgRedisLane lane)
 		cpg_connection_close(conn);
 }
 
-/*
- * Send commands to a node and wait for all replies.  timeout_ms is for this
- * call, negative for cachepg.redis_timeout; if a connection has to be made,
- * cachepg.redis_connect_timeout is added.  The replies are filled if the status
- * is OK.
- */
+/* When a call that begins now has to end; longer if it has to connect first. */
+static int64
+deadline_of(int node, unsigned flags, int timeout_ms)
+{
+	CpgRedisLane lane = flags & CPG_REDIS_OWN ? CPG_REDIS_LANE_OWN : CPG_REDIS_LANE_CALL;
+	int64		deadline = cpg_clock_now() + (timeout_ms < 0 ? cpg_redis_timeout : timeout_ms);
+
+	return deadline + (cpg_connection_find(node, lane) == NULL ? cpg_redis_connect_timeout : 0);
+}
+
+/* As cpg_redis_pipeline, but redirections are replies like others. */
 CpgRedisStatus
-cpg_redis_pipeline(int node, const CpgRedisCommand *commands, int count,
-				   unsigned flags, int timeout_ms, CpgRedisReply *replies)
+cpg_call_node(int node, const CpgRedisCommand *commands, int count,
+			  unsigned flags, int64 deadline, CpgRedisReply *replies)
 {
 	CpgRedisTicket ticket;
 	CpgRedisStatus status = CPG_REDIS_OK;
-	Call		call = {node, CPG_REDIS_LANE_CALL, commands, count, replies, 0};
+	Call		call = {node, CPG_REDIS_LANE_CALL, commands, count, replies, deadline};
 
-	if (node < 0 || node >= cpg_redis_count())
-		return CPG_REDIS_UNAVAILABLE;
-	if (!fits(commands, count))
-		return CPG_REDIS_VIOLATION;
 	if (!cpg_node_admit(node, &ticket) && (flags & CPG_REDIS_OWN) == 0)
 		return CPG_REDIS_BREAKER_OPEN;
 	if (flags & CPG_REDIS_OWN)
 		call.lane = CPG_REDIS_LANE_OWN;
-	call.deadline = cpg_clock_now() + (timeout_ms < 0 ? cpg_redis_timeout : timeout_ms);
-	if (cpg_connection_find(node, call.lane) == NULL)
-		call.deadline += cpg_redis_connect_timeout;
 	memset(replies, 0, sizeof(*replies) * count);
 	PG_TRY();
 	{
@@ -252,6 +260,31 @@ cpg_redis_pipeline(int node, const CpgRedisCommand *commands, int count,
 	PG_END_TRY();
 	cpg_exchange_restore_latch();
 	tell(&call, &ticket, status);
+	return status;
+}
+
+/*
+ * Send commands to a node and wait for all replies.  timeout_ms is for this
+ * call, negative for cachepg.redis_timeout; if a connection has to be made,
+ * cachepg.redis_connect_timeout is added.  The replies are filled if the status
+ * is OK.  Of Redis Cluster other nodes are asked if this one says so; commands
+ * have one key each.
+ */
+CpgRedisStatus
+cpg_redis_pipeline(int node, const CpgRedisCommand *commands, int count,
+				   unsigned flags, int timeout_ms, CpgRedisReply *replies)
+{
+	CpgRedisStatus status;
+	int64		deadline;
+
+	if (!cpg_redis_exists(node))
+		return CPG_REDIS_UNAVAILABLE;
+	if (!fits(commands, count))
+		return CPG_REDIS_VIOLATION;
+	deadline = deadline_of(node, flags, timeout_ms);
+	status = cpg_call_node(node, commands, count, flags, deadline, replies);
+	for (int i = 0; i < count && status == CPG_REDIS_OK && cpg_redis_sharding == CPG_SHARD_CLUSTER; i++)
+		status = cpg_cluster_follow(node, &commands[i], flags, deadline, &replies[i]);
 	return status;
 }
 

@@ -64,17 +64,22 @@ cpg_connection_close(CpgConnection *conn)
 	resetStringInfo(&conn->out);
 }
 
+/* Close all connections to a node. */
 void
-cpg_connection_close_all(void)
+cpg_connection_close_node(int node)
 {
 	for (int lane = 0; lane < CPG_REDIS_LANES; lane++)
 	{
-		for (int node = 0; node < CPG_REDIS_NODES_MAX; node++)
-		{
-			if (connections[lane][node] != NULL)
-				cpg_connection_close(connections[lane][node]);
-		}
+		if (connections[lane][node] != NULL)
+			cpg_connection_close(connections[lane][node]);
 	}
+}
+
+void
+cpg_connection_close_all(void)
+{
+	for (int node = 0; node < CPG_REDIS_NODES_MAX; node++)
+		cpg_connection_close_node(node);
 }
 
 static void

@@ -54,7 +54,7 @@ struct CpgSharedRedis
 static struct
 {
 	int			place;
-	uint32		generation;
+	uint32		generation;		/* 0: none, the node is gone */
 	char		name[CPG_URL_NAME_SIZE];
 }			mine[CPG_REDIS_NODES_MAX];
 
@@ -64,7 +64,14 @@ static char problem[CPG_REDIS_ERROR_SIZE];
 Size
 cpg_redis_size(void)
 {
-	return sizeof(CpgSharedRedis);
+	return MAXALIGN(sizeof(CpgSharedRedis)) + cpg_topology_size();
+}
+
+/* It lies behind the nodes. */
+CpgSharedTopology *
+cpg_node_topology(void)
+{
+	return (CpgSharedTopology *) ((char *) cpg_redis + MAXALIGN(sizeof(CpgSharedRedis)));
 }
 
 void
@@ -75,6 +82,7 @@ cpg_redis_init(CpgSharedRedis *redis, int tranche)
 	pg_atomic_init_u32(&redis->connections, 0);
 	for (int i = 0; i < CPG_REDIS_NODES_MAX; i++)
 		SpinLockInit(&redis->node[i].lock);
+	cpg_topology_init((CpgSharedTopology *) ((char *) redis + MAXALIGN(sizeof(CpgSharedRedis))), tranche);
 }
 
 /* ---------------------------------------------------------------------
@@ -130,7 +138,7 @@ make_place_locked(const char *address)
 	return oldest;
 }
 
-/* Give each node of a list its place. */
+/* Give each node of a list its place; those without a name need none. */
 void
 cpg_node_assign(const CpgUrl *urls, int count)
 {
@@ -144,6 +152,9 @@ cpg_node_assign(const CpgUrl *urls, int count)
 		{
 			int			place;
 
+			mine[i].generation = round == 0 ? 0 : mine[i].generation;
+			if (urls[i].name[0] == '\0')
+				continue;
 			address_of(&urls[i], address);
 			place = find_place_locked(address);
 			if (place < 0 && round == 0)
@@ -165,6 +176,8 @@ lock_node(int node)
 {
 	CpgSharedRedisNode *place = &cpg_redis->node[mine[node].place];
 
+	if (mine[node].generation == 0)
+		return NULL;
 	SpinLockAcquire(&place->lock);
 	if (place->generation == mine[node].generation)
 		return place;
@@ -215,7 +228,10 @@ cpg_node_admit(int node, CpgRedisTicket *ticket)
 	verdict = cpg_breaker_admit(&place->view.breaker, &config, cpg_clock_now(), &ticket->breaker);
 	SpinLockRelease(&place->lock);
 	if (verdict == CPG_BREAKER_REFUSE)
+	{
+		cpg_topology_want();
 		return false;
+	}
 	ticket->node = node;
 	return true;
 }
@@ -271,6 +287,8 @@ cpg_node_tell(CpgRedisTicket *ticket, bool failed, bool timed_out, const char *e
 	ticket->node = -1;
 	if (node < 0 || (place = lock_node(node)) == NULL)
 		return;
+	if (failed)
+		cpg_topology_want();
 	if (error != NULL && problem[0])
 		error = problem;
 	configure(place, &config);

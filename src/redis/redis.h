@@ -3,7 +3,11 @@
  * redis.h
  *	  Commands to the Redis servers of cachepg.redis_servers.
  *
- * A node is one server of that list, named by its place in it.  A process keeps
+ * A node is one server of that list, named by its place in it; of Redis Cluster
+ * the nodes it consists of follow, and leave gaps when they are gone: see
+ * cpg_redis_exists.  A number may mean another node after any call of
+ * cpg_redis_count and cpg_redis_node_for, which Redis Cluster answers with a
+ * redirection.  A process keeps
  * up to three connections to a node: one for calls, one for what sends and
  * receives by itself, and for a moment one of cache_redis.
  *
@@ -138,12 +142,17 @@ typedef struct CpgSharedRedis CpgSharedRedis;
 /* servers.c */
 extern bool cpg_redis_configured(void);
 extern int	cpg_redis_count(void);
+extern bool cpg_redis_exists(int node);
 extern const CpgUrl *cpg_redis_url(int node);
+extern bool cpg_redis_is_local(int node);
 extern int	cpg_redis_node_for(const char *key, size_t len);
 extern void cpg_redis_make_map(const CpgUrl *servers, int count, CpgShardMap *result);
 
 /* address.c */
 extern bool cpg_redis_needs_lookup(int node);
+
+/* cluster.c */
+extern int	cpg_redis_redirection(int node, const CpgRedisReply *reply, bool *asking);
 
 /* call.c */
 extern CpgRedisStatus cpg_redis_call(int node, int argc, const char **argv, const size_t *lens,

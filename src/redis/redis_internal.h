@@ -71,16 +71,65 @@ typedef struct CpgRedisTicket
 								 * nothing */
 } CpgRedisTicket;
 
+typedef struct CpgSharedTopology CpgSharedTopology;
+
+/* Where a node of Redis Cluster says that one of them is. */
+typedef struct CpgTopologyAddress
+{
+	char		host[CPG_URL_HOST_SIZE];	/* empty: none */
+	int			port;
+} CpgTopologyAddress;
+
+/* Slots of a node, none if first is greater than last. */
+typedef struct CpgTopologyRange
+{
+	int			first;
+	int			last;
+	CpgTopologyAddress address;
+} CpgTopologyRange;
+
+typedef struct CpgTopologyNodes
+{
+	uint32		version;
+	int			count;			/* with gaps */
+	CpgTopologyAddress node[CPG_REDIS_NODES_MAX];
+} CpgTopologyNodes;
+
 /* servers.c */
 extern void cpg_redis_refresh(void);
+extern const CpgUrl *cpg_redis_seeds(int *count);
+extern int	cpg_redis_find(const char *host, int port);
 
 /* stream.c */
+extern void cpg_stream_forget(int node);
 extern void cpg_stream_forget_all(void);
+
+/* call.c */
+extern bool cpg_call_pause(int attempt, int64 deadline);
+extern CpgRedisStatus cpg_call_node(int node, const CpgRedisCommand *commands, int count, unsigned flags,
+									int64 deadline, CpgRedisReply *replies);
+
+/* cluster.c */
+extern void cpg_cluster_refresh(void);
+extern CpgRedisStatus cpg_cluster_follow(int node, const CpgRedisCommand *command, unsigned flags,
+										 int64 deadline, CpgRedisReply *reply);
+
+/* topology.c */
+extern Size cpg_topology_size(void);
+extern void cpg_topology_init(CpgSharedTopology *topology, int tranche);
+extern void cpg_topology_want(void);
+extern bool cpg_topology_claim(bool wanted);
+extern void cpg_topology_take(const CpgUrl *seeds, int nseeds, CpgTopologyNodes *nodes);
+extern bool cpg_topology_has_changed(uint32 version);
+extern int	cpg_topology_node_of(int slot);
+extern void cpg_topology_learn(int slot, int node);
+extern bool cpg_topology_apply(const CpgUrl *seeds, int nseeds, const CpgTopologyRange *ranges, int count);
 
 /* connection.c */
 extern CpgRedisStatus cpg_connection_get(int node, CpgRedisLane lane, int64 deadline, CpgConnection **result);
 extern CpgConnection *cpg_connection_find(int node, CpgRedisLane lane);
 extern void cpg_connection_close(CpgConnection *conn);
+extern void cpg_connection_close_node(int node);
 extern void cpg_connection_close_all(void);
 
 /* address.c */
@@ -112,6 +161,7 @@ extern void cpg_reply_copy(const redisReply *raw, CpgRedisReply *reply);
 extern void cpg_reply_code(const CpgRedisReply *reply, char *code, size_t size);
 
 /* nodes.c */
+extern CpgSharedTopology *cpg_node_topology(void);
 extern void cpg_node_assign(const CpgUrl *urls, int count);
 extern bool cpg_node_admit(int node, CpgRedisTicket *ticket);
 extern void cpg_node_tell(CpgRedisTicket *ticket, bool failed, bool timed_out, const char *error);

@@ -23,6 +23,13 @@ cpg_stream_forget_all(void)
 	memset(pending, 0, sizeof(pending));
 }
 
+/* A node is another one. */
+void
+cpg_stream_forget(int node)
+{
+	pending[node] = false;
+}
+
 /* A node has failed or answered; only the first of it counts. */
 static void
 settle(int node, CpgRedisStatus status)
@@ -81,7 +88,7 @@ cpg_redis_send(int node, int argc, const char **argv, const size_t *lens)
 	CpgRedisCommand command = {argc, argv, lens};
 	CpgRedisStatus status = CPG_REDIS_OK;
 
-	if (node < 0 || node >= cpg_redis_count())
+	if (!cpg_redis_exists(node))
 		return CPG_REDIS_UNAVAILABLE;
 	if (pending[node])
 		cpg_node_forget(&tickets[node]);
@@ -117,7 +124,7 @@ cpg_redis_receive(int node, int timeout_ms, CpgRedisReply *reply)
 	CpgConnection *conn;
 	CpgRedisStatus status = CPG_REDIS_OK;
 
-	if (node < 0 || node >= cpg_redis_count() ||
+	if (!cpg_redis_exists(node) ||
 		(conn = cpg_connection_find(node, CPG_REDIS_LANE_STREAM)) == NULL)
 		return CPG_REDIS_UNAVAILABLE;
 	PG_TRY();
@@ -139,7 +146,7 @@ cpg_redis_receive(int node, int timeout_ms, CpgRedisReply *reply)
 void
 cpg_redis_hang_up(int node)
 {
-	if (node >= 0 && node < cpg_redis_count())
+	if (cpg_redis_exists(node))
 		clean_up(node);
 }
 

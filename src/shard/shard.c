@@ -21,6 +21,7 @@ cpg_shard_init(CpgShardMap *map, CpgShardMethod method,
 			   CpgShardNode *nodes, int nnodes, CpgShardPoint *points)
 {
 	Assert(nnodes > 0 && nnodes <= CPG_SHARD_NODES_MAX);
+	Assert(method != CPG_SHARD_CLUSTER);
 	memset(map, 0, sizeof(*map));
 	map->method = method;
 	map->nodes = nodes;

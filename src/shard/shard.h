@@ -39,7 +39,8 @@
 typedef enum CpgShardMethod
 {
 	CPG_SHARD_RENDEZVOUS,
-	CPG_SHARD_KETAMA
+	CPG_SHARD_KETAMA,
+	CPG_SHARD_CLUSTER			/* by slots: there is no map */
 } CpgShardMethod;
 
 /* The caller sets name and weight; names are unique. */

@@ -418,7 +418,17 @@ ask(int node)
 	return cpg_redis_send(node, 8, argv, lens) == CPG_REDIS_OK;
 }
 
-/* Wait for an answer; false if none comes, or an error. */
+/* Have a node of Redis Cluster take the next command, though it should not. */
+static bool
+say_asking(int node)
+{
+	const char *argv[] = {"ASKING"};
+	size_t		lens[] = {6};
+
+	return cpg_redis_send(node, 1, argv, lens) == CPG_REDIS_OK;
+}
+
+/* Wait for an answer, perhaps an error; false if none comes. */
 static bool
 wait_for(int node, CpgRedisReply *reply)
 {
@@ -435,7 +445,7 @@ wait_for(int node, CpgRedisReply *reply)
 			return false;
 		}
 	}
-	return status == CPG_REDIS_OK && reply->type != CPG_REDIS_ERROR;
+	return status == CPG_REDIS_OK;
 }
 
 /* Know what time it is for Redis, about. */
@@ -448,27 +458,53 @@ read_clock(int node)
 	if (redis_clock != 0 && now - redis_clock_at < CLOCK_TIME)
 		return true;
 	redis_clock = 0;
-	if (!ask_clock(node) || !wait_for(node, &reply))
+	if (!ask_clock(node) || !wait_for(node, &reply) || reply.type == CPG_REDIS_ERROR)
 		return false;
 	redis_clock_at = now;
 	redis_clock = cpg_redis_reply_time(&reply);
 	return true;
 }
 
-/* Ask once and take what comes; false if that failed. */
+/*
+ * Ask a node and take what comes; false if that failed.  *node becomes the node
+ * that it redirects to, negative without a redirection.
+ */
 static bool
-hear(void)
+hear_from(int *node, bool *asking)
 {
-	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
+	int			asked = *node;
+	bool		detour = *asking;
 	CpgRedisReply reply;
 
-	if (!read_clock(node) || !ask(node) || !wait_for(node, &reply))
+	*node = -1;
+	if (!read_clock(asked) || (detour && !say_asking(asked)))
+		return false;
+	if (!ask(asked) || (detour && !wait_for(asked, &reply)) || !wait_for(asked, &reply))
+		return false;
+	if (reply.type == CPG_REDIS_ERROR)
 	{
-		redis_clock = 0;
+		*node = cpg_redis_redirection(asked, &reply, asking);
 		return false;
 	}
 	take_reply(&reply);
 	return true;
+}
+
+/* The same, and once more where it redirects to. */
+static bool
+hear(void)
+{
+	int			node = cpg_redis_node_for(cpg_bus_key(), strlen(cpg_bus_key()));
+	bool		asking = false;
+
+	if (hear_from(&node, &asking))
+		return true;
+	/* another node has a clock of its own */
+	redis_clock = 0;
+	if (node >= 0 && hear_from(&node, &asking))
+		return true;
+	redis_clock = 0;
+	return false;
 }
 
 /* Main loop.  SIGUSR1 keeps its standard handler, so barriers are answered. */

@@ -12,7 +12,8 @@ use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
 use Time::HiRes ();
 
-our @EXPORT = qw(start_redis stop_redis kill_redis restart_redis redis redis_url);
+our @EXPORT = qw(start_redis stop_redis kill_redis restart_redis redis redis_url
+  start_redis_cluster cluster_owner cluster_move cluster_whole);
 
 my @running;
 
@@ -56,6 +57,117 @@ sub start_redis
 
 	push @running, $server;
 	return run_server($server);
+}
+
+# A port whose neighbour for the cluster's own messages is free too.
+sub cluster_port
+{
+	for (1 .. 1000)
+	{
+		my $port = free_port();
+		my $socket = $port <= 55535
+		  && IO::Socket::INET->new(Listen => 1, LocalAddr => '127.0.0.1', LocalPort => $port + 10000);
+
+		return $port if $socket;
+	}
+	die 'no free pair of ports';
+}
+
+# cluster_whole(SERVER...): whether each of them has all slots and knows as many nodes.
+sub cluster_whole
+{
+	my @servers = @_;
+
+	for my $server (@servers)
+	{
+		my $info = redis($server, 'CLUSTER', 'INFO');
+
+		return 0 unless $info =~ /cluster_state:ok/ && $info =~ /cluster_slots_ok:16384/;
+		return 0 unless $info =~ /cluster_known_nodes:@{[ scalar @servers ]}\b/;
+	}
+	return 1;
+}
+
+# start_redis_cluster(MASTERS, REPLICAS): a Redis Cluster, the masters first, each
+# with as many replicas; a node is given up after half a second.
+sub start_redis_cluster
+{
+	my ($masters, $replicas) = @_;
+	my @servers;
+	my ($out, $err);
+
+	for (1 .. $masters * (1 + $replicas))
+	{
+		my $server = {
+			port => cluster_port(),
+			dir => File::Temp::tempdir(CLEANUP => 1),
+			options => [ '--cluster-enabled', 'yes', '--cluster-node-timeout', '500', '--repl-diskless-sync-delay', '0' ] };
+
+		push @running, $server;
+		push @servers, run_server($server);
+	}
+	IPC::Run::run(
+		[ 'redis-cli', '--cluster', 'create', (map { "127.0.0.1:$_->{port}" } @servers), '--cluster-replicas', $replicas,
+			'--cluster-yes' ],
+		'<', \undef, '>', \$out, '2>', \$err) or die "redis-cli could not make a cluster: $out $err";
+	for (1 .. 400)
+	{
+		return @servers if cluster_whole(@servers) && (!$replicas || !grep { !in_sync($_) } @servers);
+		Time::HiRes::sleep(0.05);
+	}
+	die 'the cluster is not whole: ' . redis($servers[0], 'CLUSTER', 'NODES');
+}
+
+# Whether a master has its replica, a replica its master.
+sub in_sync
+{
+	my ($server) = @_;
+
+	return redis($server, 'INFO', 'replication') =~ /master_link_status:up|role:master\r?\nconnected_slaves:[1-9]/;
+}
+
+# cluster_owner(SLOT, SERVER...): the server that has a slot, as the others see it.
+sub cluster_owner
+{
+	my ($slot, @servers) = @_;
+
+	for my $server (@servers)
+	{
+		for (split /\n/, redis($server, 'CLUSTER', 'NODES'))
+		{
+			my ($flags, @slots) = (split / /)[ 2, 8 .. 30 ];
+
+			next unless $flags =~ /myself,master/;
+			return $server if grep { defined && /^(\d+)(?:-(\d+))?$/ && $1 <= $slot && $slot <= ($2 // $1) } @slots;
+		}
+	}
+	die "nobody has slot $slot";
+}
+
+# cluster_move(SLOT, FROM, TO, STEP, SERVER...): what moves a slot: 'open' says
+# so to both, 'keys' takes its keys along, 'close' tells everybody.
+sub cluster_move
+{
+	my ($slot, $from, $to, $step, @servers) = @_;
+	my %id = map { $_ => redis($_, 'CLUSTER', 'MYID') } $from, $to;
+
+	if ($step eq 'open')
+	{
+		redis($to, 'CLUSTER', 'SETSLOT', $slot, 'IMPORTING', $id{$from});
+		redis($from, 'CLUSTER', 'SETSLOT', $slot, 'MIGRATING', $id{$to});
+	}
+	elsif ($step eq 'keys')
+	{
+		for my $key (split /\n/, redis($from, 'CLUSTER', 'GETKEYSINSLOT', $slot, 1000))
+		{
+			redis($from, 'MIGRATE', '127.0.0.1', $to->{port}, $key, 0, 5000);
+		}
+	}
+	else
+	{
+		redis($_, 'CLUSTER', 'SETSLOT', $slot, 'NODE', $id{$to}) for $to, $from;
+	}
+	return;
 }
 
 # redis(SERVER, COMMAND...): what redis-cli prints for it.
