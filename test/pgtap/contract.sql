@@ -83,7 +83,7 @@ SELECT set_eq(
 SELECT set_eq(
 	$$SELECT concat(p.oid::regprocedure, ' ', proparallel, provolatile) FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
 	  WHERE proname NOT LIKE 'cache\_%'$$,
-	ARRAY['cachepg_breakers() rv', 'cachepg_catalog_changed() uv', 'cachepg_check() uv', 'cachepg_entries() rv', 'cachepg_misses_by_reason() rv',
+	ARRAY['cachepg_breakers() rv', 'cachepg_bus() rv', 'cachepg_catalog_changed() uv', 'cachepg_check() uv', 'cachepg_entries() rv', 'cachepg_misses_by_reason() rv',
 		  'cachepg_namespace_stats() rv', 'cachepg_namespaces() rv', 'cachepg_progress_warm() rv', 'cachepg_redis_nodes() rv', 'cachepg_workers() rv', 'cachepg_stats() sv', 'cachepg_version() ss', 'cachepg_watch_row() uv'],
 	'the functions cachepg_* and their labels');
 SELECT is_empty(
@@ -142,7 +142,7 @@ SELECT is(pg_temp.columns_of('cache_watches'), 'table_name regclass, key_templat
 SELECT is(pg_temp.columns_of('cache_namespace_stats'),
 	'namespace text, hits bigint, stale_hits bigint, coalesced bigint, fallbacks bigint, loads bigint, loads_failed bigint, load_timeouts bigint, '
 	'wait_timeouts bigint, retries_throttled bigint, breaker_refused bigint, early_refreshes bigint, refreshes_queued bigint, '
-	'refreshes_changed bigint, refreshes_unchanged bigint, refreshes_wasted bigint, refreshes_failed bigint, load_time interval',
+	'refreshes_changed bigint, refreshes_unchanged bigint, refreshes_wasted bigint, refreshes_failed bigint, l2_hits bigint, l2_misses bigint, l2_refused bigint, l2_unavailable bigint, l2_writes bigint, l2_dropped bigint, load_time interval',
 	'columns of cache_namespace_stats');
 SELECT is(pg_temp.columns_of('cache_breakers'),
 	'namespace text, state text, calls integer, failure_ratio double precision, opened bigint, last_opened timestamp with time zone, refused bigint, '
@@ -192,15 +192,15 @@ FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (nam
 SELECT is(installed_version, default_version, 'the newest version is installed') FROM pg_available_extensions WHERE name = 'cachepg';
 SELECT is(extension, library, 'library and SQL objects are of one version') FROM cachepg_version();
 SELECT is(array_agg(name ORDER BY name),
-	ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.max_namespaces',
-		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.redis_connect_timeout', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
-		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads'], 'settings')
+	ARRAY['cachepg.bus_heartbeat', 'cachepg.bus_silence', 'cachepg.bus_stream_length', 'cachepg.cluster', 'cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.eviction', 'cachepg.expected_entry_size', 'cachepg.janitor_interval', 'cachepg.l2_home', 'cachepg.max_namespaces',
+		  'cachepg.max_pending_bytes', 'cachepg.memory', 'cachepg.redis_connect_timeout', 'cachepg.redis_hmac_key_file', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
+		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.server_name', 'cachepg.snapshot_reads'], 'settings')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
-SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.janitor_interval',
-		  'cachepg.max_pending_bytes', 'cachepg.redis_connect_timeout', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
+SELECT is(array_agg(DISTINCT context) FILTER (WHERE name NOT IN ('cachepg.bus_heartbeat', 'cachepg.bus_silence', 'cachepg.bus_stream_length', 'cachepg.dump', 'cachepg.dump_interval', 'cachepg.enabled', 'cachepg.janitor_interval',
+		  'cachepg.max_pending_bytes', 'cachepg.redis_connect_timeout', 'cachepg.redis_hmac_key_file', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
 		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers', 'cachepg.snapshot_reads')), ARRAY['postmaster'], 'what sizes memory needs a restart')
 FROM pg_settings WHERE name LIKE 'cachepg.%';
-SELECT is(array_agg(name ORDER BY name), ARRAY['cachepg.dump', 'cachepg.dump_interval', 'cachepg.janitor_interval', 'cachepg.redis_connect_timeout', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
+SELECT is(array_agg(name ORDER BY name), ARRAY['cachepg.bus_heartbeat', 'cachepg.bus_silence', 'cachepg.bus_stream_length', 'cachepg.dump', 'cachepg.dump_interval', 'cachepg.janitor_interval', 'cachepg.redis_connect_timeout', 'cachepg.redis_hmac_key_file', 'cachepg.redis_idle_timeout', 'cachepg.redis_max_connections',
 		  'cachepg.redis_max_reply', 'cachepg.redis_password_file', 'cachepg.redis_retries', 'cachepg.redis_servers', 'cachepg.redis_sharding', 'cachepg.redis_timeout', 'cachepg.redis_user', 'cachepg.refresh_timeout', 'cachepg.refresh_workers'],
 		  'what concerns workers needs a reload')
 FROM pg_settings WHERE name LIKE 'cachepg.%' AND context = 'sighup';
