@@ -81,7 +81,7 @@ cpg_l2_worth_asking(CpgCounter why)
 
 /* Ask Redis; false, and counted, if nothing usable came. */
 static bool
-ask(const CpgNamespace *ns, const CpgL2Name *name, int64 *life, CpgRedisReply * value)
+ask(const CpgNamespace *ns, const CpgL2Name *name, int64 *life, CpgRedisReply *value)
 {
 	const char *ttl[] = {"PTTL", name->key};
 	const char *get[] = {"GET", name->key};
@@ -147,7 +147,7 @@ is_valid_there(const Found *found)
 
 /* Whether a frame is sound, is what was asked for, and valid. */
 static bool
-accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply * reply, Found *found)
+accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
 {
 	CpgFrame   *frame = &found->frame;
 

@@ -94,7 +94,11 @@ cpg_seal_compute(const uint8 *data, size_t len, uint8 *out)
 	read_key();
 	if (!usable)
 		return false;
-	/* the HMAC's context wants one, and a worker has none between transactions */
+
+	/*
+	 * the HMAC's context wants one, and a worker has none between
+	 * transactions
+	 */
 	if (caller == NULL && own == NULL)
 		own = ResourceOwnerCreate(NULL, "cachepg seal");
 	if (caller == NULL)

@@ -253,9 +253,9 @@ take_bytes(const char *data, Size len)
 
 /* One entry of the stream: its identifier, and fields with values. */
 static void
-take_entry(const CpgRedisReply * entry)
+take_entry(const CpgRedisReply *entry)
 {
-	const		CpgRedisReply *fields;
+	const CpgRedisReply *fields;
 
 	if (entry->type != CPG_REDIS_ARRAY || entry->count != 2 ||
 		entry->items[0].type != CPG_REDIS_STRING || entry->items[0].len >= ID_SIZE)
@@ -270,9 +270,9 @@ take_entry(const CpgRedisReply * entry)
 
 /* What XREAD answered: for each stream its name and entries. */
 static void
-take_reply(const CpgRedisReply * reply)
+take_reply(const CpgRedisReply *reply)
 {
-	const		CpgRedisReply *entries;
+	const CpgRedisReply *entries;
 
 	if (reply->type == CPG_REDIS_NIL)
 		catching_up = false;
@@ -366,7 +366,7 @@ say_asking(int node)
 
 /* Take one reply; false if that failed. */
 static bool
-hear(int node, CpgRedisReply * reply)
+hear(int node, CpgRedisReply *reply)
 {
 	int64		end = cpg_clock_now() + BLOCK_TIME + ANSWER_TIME;
 	CpgRedisStatus status;
