@@ -302,7 +302,8 @@ next_node(const CpgRedisReply *reply, int *node, int asked, int attempt, int64 d
 	if (reply->class == CPG_REDIS_CLASS_RETRY)
 	{
 		cpg_topology_want();
-		return cpg_call_pause(attempt, deadline) ? *node : -1;
+		/* a node shall not be blamed for a pause that left it no time */
+		return cpg_call_pause(attempt, deadline - cpg_redis_timeout / 4) ? *node : -1;
 	}
 	if (reply->class != CPG_REDIS_CLASS_REDIRECT)
 		return -1;

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes ();
 
 our @EXPORT = qw(start_redis stop_redis kill_redis restart_redis redis redis_url
-  start_redis_cluster cluster_owner cluster_move cluster_whole);
+  start_redis_cluster cluster_owner cluster_move cluster_whole in_sync);
 
 my @running;
 
