@@ -87,7 +87,8 @@ layout(void)
 	Layout		at;
 
 	memset(&at, 0, sizeof(at));
-	cpg_guard_sizes(&at.guard_config, cpg_max_namespaces, memory, follows_a_home());
+	cpg_guard_sizes(&at.guard_config, cpg_max_namespaces, memory, wants_redis(),
+					follows_a_home());
 	at.guard = 0;
 	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(&at.guard_config));
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));

@@ -37,7 +37,7 @@ guard_config(Size size)
 {
 	CpgGuardConfig config = {.seed = 42};
 
-	cpg_guard_sizes(&config, NAMESPACES, size, false);
+	cpg_guard_sizes(&config, NAMESPACES, size, false, false);
 	return config;
 }
 

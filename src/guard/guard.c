@@ -24,7 +24,7 @@
 #define TABLE_MEMORY	8192	/* one cell for each so many bytes */
 #define TAG_MEMORY		2048
 #define KEY_MEMORY		2048
-#define MIRROR_MEMORY	2048
+#define OUTSIDE_MEMORY	256		/* of keys, and of a mirror */
 
 static uint32
 sized(Size memory, Size per_cell, uint32 least)
@@ -33,17 +33,22 @@ sized(Size memory, Size per_cell, uint32 least)
 }
 
 /*
- * Fill the numbers of cells for so many namespaces and so much memory;
- * "mirrored" where values of another server are kept.
+ * Fill the numbers of cells for so many namespaces and so much memory.
+ *
+ * A value that lies outside, in Redis, depends on the cell of its key, which
+ * each set of a key bumps: of keys with one cell only the last one set can be
+ * taken from there, so that there have to be many.  "mirrored" where values of
+ * another server are kept.
  */
 void
-cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory, bool mirrored)
+cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory, bool outside,
+				bool mirrored)
 {
 	config->namespaces = namespaces;
 	config->tables = sized(memory, TABLE_MEMORY, TABLES_MIN);
 	config->tags = sized(memory, TAG_MEMORY, TAGS_MIN);
-	config->keys = sized(memory, KEY_MEMORY, KEYS_MIN);
-	config->mirrors = mirrored ? sized(memory, MIRROR_MEMORY, MIRRORS_MIN) : 0;
+	config->keys = sized(memory, outside ? OUTSIDE_MEMORY : KEY_MEMORY, KEYS_MIN);
+	config->mirrors = mirrored ? sized(memory, OUTSIDE_MEMORY, MIRRORS_MIN) : 0;
 }
 
 /* Where the cells of each kind begin; returns the number of all. */

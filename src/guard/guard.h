@@ -113,7 +113,7 @@ typedef struct CpgSharedGuard
 } CpgSharedGuard;
 
 extern void cpg_guard_sizes(CpgGuardConfig *config, uint32 namespaces, Size memory,
-							bool mirrored);
+							bool outside, bool mirrored);
 extern Size cpg_guard_size(const CpgGuardConfig *config);
 extern void cpg_guard_init(CpgSharedGuard *guard, const CpgGuardConfig *config);
 extern uint64 cpg_guard_stamp(CpgSharedGuard *guard);

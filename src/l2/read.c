@@ -159,7 +159,6 @@ decode(const CpgFrame *frame, Oid type, Datum *datum, bool *isnull)
 /* Whether a frame is sound, is what was asked for, and valid. */
 static bool
 is_acceptable(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
-accept(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *reply, Found *found)
 {
 	CpgFrame   *frame = &found->frame;
 

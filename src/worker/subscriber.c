@@ -431,7 +431,6 @@ say_asking(int node)
 /* Wait for an answer, perhaps an error; false if none comes. */
 static bool
 wait_for(int node, CpgRedisReply *reply)
-hear(int node, CpgRedisReply *reply)
 {
 	int64		end = cpg_clock_now() + BLOCK_TIME + ANSWER_TIME;
 	CpgRedisStatus status;
