@@ -75,7 +75,7 @@ typedef struct CpgUnpacked
 } CpgUnpacked;
 
 /* types.c */
-extern CpgCodecType cpg_codec_type(Oid typid);
+extern CpgCodecType cpg_codec_type_of(Oid typid);
 extern bool cpg_codec_is_portable(Oid typid);
 
 /* scalar.c */
