@@ -69,7 +69,8 @@ typedef struct CpgUnpacked
 	int64		integer;		/* also a boolean; an unsigned one's bits */
 	float		single;
 	double		real;
-	int			extension;
+	int			extension;		/* 128 and more: negative ones, which are not
+								 * ours */
 	CpgSpan		bytes;			/* of a string, bytes or an extension */
 	uint32		count;			/* elements or pairs */
 } CpgUnpacked;
