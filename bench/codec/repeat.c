@@ -33,17 +33,18 @@ typedef struct Task
 static void
 do_encode(Task *task)
 {
-	if (!cpg_codec_encode(task->typid, task->value, false, task->wanted, task->compress_above, &task->encoded))
+	if (!cpg_codec_encode(task->wanted, task->typid, task->value, false, task->compress_above, &task->encoded))
 		elog(ERROR, "could not encode");
 }
 
 static void
 do_decode(Task *task)
 {
+	CpgFrame	frame = {.codec = task->encoded.codec,.flags = task->encoded.flags,.raw_len = task->encoded.raw_len};
 	Datum		back;
-	bool		isnull;
 
-	if (!cpg_codec_decode(&task->encoded, task->typid, LIMIT, &back, &isnull))
+	frame.payload = cpg_span(task->encoded.data, task->encoded.len);
+	if (!cpg_codec_decode(&frame, task->typid, LIMIT, &back))
 		elog(ERROR, "could not decode");
 }
 
@@ -93,6 +94,6 @@ codec_repeat(PG_FUNCTION_ARGS)
 	encoding = time_of(do_encode, &once, times);
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%c%s %zu %.0f %.0f", task.encoded.codec,
 											  task.encoded.flags & CPG_FRAME_LZ4 ? "+lz4" : "",
-											  task.encoded.payload.len, encoding,
+											  task.encoded.len, encoding,
 											  time_of(do_decode, &task, times))));
 }

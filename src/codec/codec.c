@@ -145,10 +145,10 @@ encode(const CpgCodecType *type, Job *job)
  * cannot be encoded.
  */
 bool
-cpg_codec_encode(Oid typid, Datum datum, bool isnull, CpgFrameCodec wanted, int compress_above,
+cpg_codec_encode(CpgFrameCodec wanted, Oid typid, Datum value, bool isnull, int compress_above,
 				 CpgEncoded *encoded)
 {
-	Job			job = {.function = encode,.codec = wanted,.datum = datum};
+	Job			job = {.function = encode,.codec = wanted,.datum = value};
 	CpgSpan		compressed;
 
 	memset(encoded, 0, sizeof(*encoded));
@@ -158,18 +158,20 @@ cpg_codec_encode(Oid typid, Datum datum, bool isnull, CpgFrameCodec wanted, int 
 		encoded->flags = CPG_FRAME_NULL;
 		return true;
 	}
-	job.type = cpg_codec_type(typid);
-	if (!(is_plain_value(&job.type, datum) ? encode(&job.type, &job) : run_guarded(&job)))
+	job.type = cpg_codec_type_of(typid);
+	if (!(is_plain_value(&job.type, value) ? encode(&job.type, &job) : run_guarded(&job)))
 		return false;
 	if (job.bytes.len > CPG_FRAME_RAW_MAX)
 		return false;
 	encoded->codec = job.codec;
 	encoded->raw_len = (uint32) job.bytes.len;
-	encoded->payload = job.bytes;
+	encoded->data = job.bytes.data;
+	encoded->len = job.bytes.len;
 	if (compress_above > 0 && job.bytes.len > (size_t) compress_above && cpg_compress(job.bytes, &compressed))
 	{
 		encoded->flags |= CPG_FRAME_LZ4;
-		encoded->payload = compressed;
+		encoded->data = compressed.data;
+		encoded->len = compressed.len;
 	}
 	return true;
 }
@@ -204,31 +206,31 @@ is_plain_input(const Job *job)
 }
 
 /*
- * Decode what a frame holds as a value of a type, in the current memory context.
- * False if that cannot be used, be it longer than limit, damaged or of another
- * type.  Raises nothing but cancellations and lack of memory.
+ * Decode what a frame holds as a value of a type, in the current memory context;
+ * of a NULL, of which the frame's flags tell, value is 0.  False if that cannot
+ * be used, be it longer than max, damaged or of another type.  Raises nothing but
+ * cancellations and lack of memory.
  */
 bool
-cpg_codec_decode(const CpgEncoded *encoded, Oid typid, size_t limit, Datum *datum, bool *isnull)
+cpg_codec_decode(const CpgFrame *frame, Oid typid, Size max, Datum *value)
 {
-	Job			job = {.function = decode,.codec = encoded->codec,.bytes = encoded->payload};
+	Job			job = {.function = decode,.codec = frame->codec,.bytes = frame->payload};
 
-	*isnull = (encoded->flags & CPG_FRAME_NULL) != 0;
-	*datum = (Datum) 0;
-	if (*isnull)
-		return encoded->payload.len == 0;
-	if (encoded->raw_len > limit || encoded->payload.len > limit || encoded->raw_len >= MaxAllocSize / 2)
+	*value = (Datum) 0;
+	if (frame->flags & CPG_FRAME_NULL)
+		return frame->payload.len == 0;
+	if (frame->raw_len > max || frame->payload.len > max || frame->raw_len >= MaxAllocSize / 2)
 		return false;
-	if (encoded->flags & CPG_FRAME_LZ4)
+	if (frame->flags & CPG_FRAME_LZ4)
 	{
-		if (!cpg_decompress(encoded->payload, encoded->raw_len, &job.bytes))
+		if (!cpg_decompress(frame->payload, frame->raw_len, &job.bytes))
 			return false;
 	}
-	else if (encoded->payload.len != encoded->raw_len)
+	else if (frame->payload.len != frame->raw_len)
 		return false;
-	job.type = cpg_codec_type(typid);
+	job.type = cpg_codec_type_of(typid);
 	if (!(is_plain_input(&job) ? decode(&job.type, &job) : run_guarded(&job)))
 		return false;
-	*datum = job.datum;
+	*value = job.datum;
 	return true;
 }

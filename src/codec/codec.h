@@ -29,20 +29,19 @@ typedef struct CpgEncoded
 {
 	CpgFrameCodec codec;		/* the one used, perhaps not the one wanted */
 	uint8		flags;			/* CPG_FRAME_NULL, CPG_FRAME_LZ4 */
+	const char *data;			/* the payload */
+	Size		len;
 	uint32		raw_len;		/* of the payload, uncompressed */
-	CpgSpan		payload;
 } CpgEncoded;
 
 /* codec.c */
 extern bool cpg_codec_available(CpgFrameCodec codec);
-extern bool cpg_codec_encode(Oid typid, Datum datum, bool isnull, CpgFrameCodec wanted,
+extern bool cpg_codec_encode(CpgFrameCodec wanted, Oid typid, Datum value, bool isnull,
 							 int compress_above, CpgEncoded *encoded);
-extern bool cpg_codec_decode(const CpgEncoded *encoded, Oid typid, size_t limit,
-							 Datum *datum, bool *isnull);
+extern bool cpg_codec_decode(const CpgFrame *frame, Oid typid, Size max, Datum *value);
 
 /* types.c */
-extern char *cpg_codec_type_schema(Oid typid);
-extern char *cpg_codec_type_name(Oid typid);
-extern Oid	cpg_codec_find_type(CpgSpan schema, CpgSpan name);
+extern bool cpg_codec_name(Oid typid, CpgSpan *schema, CpgSpan *name);
+extern Oid	cpg_codec_type(CpgSpan schema, CpgSpan name);
 
 #endif							/* CPG_CODEC_CODEC_H */

@@ -69,13 +69,14 @@ typedef struct CpgUnpacked
 	int64		integer;		/* also a boolean; an unsigned one's bits */
 	float		single;
 	double		real;
-	int			extension;
+	int			extension;		/* 128 and more: negative ones, which are not
+								 * ours */
 	CpgSpan		bytes;			/* of a string, bytes or an extension */
 	uint32		count;			/* elements or pairs */
 } CpgUnpacked;
 
 /* types.c */
-extern CpgCodecType cpg_codec_type(Oid typid);
+extern CpgCodecType cpg_codec_type_of(Oid typid);
 extern bool cpg_codec_is_portable(Oid typid);
 
 /* scalar.c */

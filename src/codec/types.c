@@ -30,7 +30,7 @@
 
 /* How a type is written. */
 CpgCodecType
-cpg_codec_type(Oid typid)
+cpg_codec_type_of(Oid typid)
 {
 	CpgCodecType type = {.typid = typid,.base = typid,.class = CPG_CLASS_OTHER};
 
@@ -161,41 +161,60 @@ mix_text(uint64 shape, const char *text)
 	return cpg_hash_combine(shape, hash_bytes_extended((const unsigned char *) text, (int) strlen(text), 0));
 }
 
-/* Mix in the name of a type and, if it has any, of its columns. */
+static uint64 mix_type(uint64 shape, Oid typid);
+
+static uint64
+mix_columns(uint64 shape, Oid typid)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc_noerror(typid, -1, true);
+
+	for (int i = 0; desc != NULL && i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+
+		if (att->attisdropped)
+			continue;
+		shape = mix_text(shape, NameStr(att->attname));
+		shape = cpg_hash_combine(shape, (uint32) att->atttypmod);
+		shape = mix_type(shape, att->atttypid);
+	}
+	if (desc != NULL)
+		ReleaseTupleDesc(desc);
+	return shape;
+}
+
+/* The type inside an array, range, multirange or domain; InvalidOid if none. */
+static Oid
+inner_type(Oid typid, Form_pg_type form)
+{
+	switch (form->typtype)
+	{
+		case TYPTYPE_DOMAIN:
+			return form->typbasetype;
+		case TYPTYPE_RANGE:
+			return get_range_subtype(typid);
+		case TYPTYPE_MULTIRANGE:
+			return get_range_subtype(get_multirange_range(typid));
+		default:
+			return get_element_type(typid);
+	}
+}
+
+/* Mix in the name of a type, of what is inside it, and of its columns. */
 static uint64
 mix_type(uint64 shape, Oid typid)
 {
 	HeapTuple	tuple;
-	Form_pg_type form;
 	Oid			inner;
 
 	check_stack_depth();
 	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
 	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for type %u", typid);
-	form = (Form_pg_type) GETSTRUCT(tuple);
-	shape = mix_text(shape, NameStr(form->typname));
-	inner = form->typtype == TYPTYPE_DOMAIN ? form->typbasetype : get_element_type(typid);
-	if (form->typtype == TYPTYPE_RANGE)
-		inner = get_range_subtype(typid);
-	else if (form->typtype == TYPTYPE_MULTIRANGE)
-		inner = get_multirange_range(typid);
-	if (form->typtype == TYPTYPE_COMPOSITE)
-	{
-		TupleDesc	desc = lookup_rowtype_tupdesc(typid, -1);
-
-		for (int i = 0; i < desc->natts; i++)
-		{
-			Form_pg_attribute att = TupleDescAttr(desc, i);
-
-			if (att->attisdropped)
-				continue;
-			shape = mix_text(shape, NameStr(att->attname));
-			shape = cpg_hash_combine(shape, (uint32) att->atttypmod);
-			shape = mix_type(shape, att->atttypid);
-		}
-		ReleaseTupleDesc(desc);
-	}
+		return shape;
+	shape = mix_text(shape, NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
+	inner = inner_type(typid, (Form_pg_type) GETSTRUCT(tuple));
+	if (((Form_pg_type) GETSTRUCT(tuple))->typtype == TYPTYPE_COMPOSITE)
+		shape = mix_columns(shape, typid);
 	ReleaseSysCache(tuple);
 	return OidIsValid(inner) ? mix_type(shape, inner) : shape;
 }
@@ -214,46 +233,46 @@ is_common(const char *name, size_t len)
 	return true;
 }
 
+/* The name under which servers know a type, its fingerprint included. */
+static char *
+shared_name(Oid typid, const char *name)
+{
+	uint64		shape;
+
+	if (!cpg_type_is_structured(typid))
+		return pstrdup(name);
+	shape = mix_type(0, typid);
+	return psprintf("%s#%08x%08x", name, (uint32) (shape >> 32), (uint32) shape);
+}
+
 /*
- * The schema of a type, or NULL if the type is none that servers can share:
- * temporary, a pseudo-type, or with a name that is not ASCII in a database
- * whose encoding is not UTF-8.
+ * The schema and name of a type (palloc'd); false if it is none that servers
+ * can share: temporary, a pseudo-type, or with a name that is not ASCII in a
+ * database whose encoding is not UTF-8.
  */
-char *
-cpg_codec_type_schema(Oid typid)
+bool
+cpg_codec_name(Oid typid, CpgSpan *schema, CpgSpan *name)
 {
 	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
 	Form_pg_type form;
-	char	   *schema = NULL;
+	char	   *schema_name;
+	char	   *type_name;
+	bool		shared;
 
 	if (!HeapTupleIsValid(tuple))
-		return NULL;
+		return false;
 	form = (Form_pg_type) GETSTRUCT(tuple);
-	if (form->typtype != TYPTYPE_PSEUDO && !isAnyTempNamespace(form->typnamespace) &&
-		is_common(NameStr(form->typname), strlen(NameStr(form->typname))))
-		schema = get_namespace_name(form->typnamespace);
+	schema_name = get_namespace_name(form->typnamespace);
+	type_name = pstrdup(NameStr(form->typname));
+	shared = form->typtype != TYPTYPE_PSEUDO && !isAnyTempNamespace(form->typnamespace);
 	ReleaseSysCache(tuple);
-	return schema != NULL && is_common(schema, strlen(schema)) ? schema : NULL;
-}
-
-/* The name of a type that cpg_codec_type_schema has accepted. */
-char *
-cpg_codec_type_name(Oid typid)
-{
-	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(typid));
-	char	   *name;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for type %u", typid);
-	name = pstrdup(NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
-	ReleaseSysCache(tuple);
-	if (cpg_type_is_structured(typid))
-	{
-		uint64		shape = mix_type(0, typid);
-
-		name = psprintf("%s#%08x%08x", name, (uint32) (shape >> 32), (uint32) shape);
-	}
-	return name;
+	if (!shared || schema_name == NULL || !is_common(schema_name, strlen(schema_name)) ||
+		!is_common(type_name, strlen(type_name)))
+		return false;
+	type_name = shared_name(typid, type_name);
+	*schema = cpg_span(schema_name, strlen(schema_name));
+	*name = cpg_span(type_name, strlen(type_name));
+	return true;
 }
 
 static Oid
@@ -270,34 +289,50 @@ find(const char *schema, const char *name)
 	return typid;
 }
 
-/*
- * The type that cpg_codec_type_schema and _name name, if it is here and has
- * the same columns; else InvalidOid.  Needs no privilege on the schema.
- */
-Oid
-cpg_codec_find_type(CpgSpan schema, CpgSpan name)
+/* Whether a name may be one of a schema or type, with so many bytes at most. */
+static bool
+is_name(CpgSpan name, size_t max)
 {
-	char	   *type_name;
-	char	   *mark;
+	return name.len > 0 && name.len <= max && memchr(name.data, '\0', name.len) == NULL &&
+		is_common(name.data, name.len);
+}
+
+/* A type with columns, by its name with the fingerprint. */
+static Oid
+find_structured(const char *schema, const char *shared)
+{
+	size_t		len = strlen(shared);
+	char	   *name;
 	Oid			typid;
 
-	if (schema.len == 0 || schema.len >= NAMEDATALEN || name.len == 0 || name.len >= NAMEDATALEN + SHAPE_LEN ||
-		memchr(schema.data, '\0', schema.len) != NULL || memchr(name.data, '\0', name.len) != NULL ||
-		!is_common(schema.data, schema.len) || !is_common(name.data, name.len))
+	if (len <= SHAPE_LEN || len - SHAPE_LEN >= NAMEDATALEN || shared[len - SHAPE_LEN] != '#')
 		return InvalidOid;
+	name = pnstrdup(shared, len - SHAPE_LEN);
+	typid = find(schema, name);
+	if (!OidIsValid(typid) || !cpg_type_is_structured(typid) ||
+		strcmp(shared_name(typid, name), shared) != 0)
+		return InvalidOid;
+	return typid;
+}
 
-	type_name = pnstrdup(name.data, name.len);
-	mark = name.len > SHAPE_LEN ? type_name + name.len - SHAPE_LEN : NULL;
-	if (mark != NULL && *mark == '#')
-	{
-		*mark = '\0';
-		typid = strlen(type_name) < NAMEDATALEN ? find(pnstrdup(schema.data, schema.len), type_name) : InvalidOid;
-		*mark = '#';
-		if (OidIsValid(typid) && cpg_type_is_structured(typid))
-			return strcmp(cpg_codec_type_name(typid), type_name) == 0 ? typid : InvalidOid;
-	}
-	if (name.len >= NAMEDATALEN)
+/*
+ * The type that cpg_codec_name has named, if it is here and has the same
+ * columns; else InvalidOid.  Needs no privilege on the schema.
+ */
+Oid
+cpg_codec_type(CpgSpan schema, CpgSpan name)
+{
+	char	   *schema_name;
+	char	   *type_name;
+	Oid			typid;
+
+	if (!is_name(schema, NAMEDATALEN - 1) || !is_name(name, NAMEDATALEN - 1 + SHAPE_LEN))
 		return InvalidOid;
-	typid = find(pnstrdup(schema.data, schema.len), type_name);
+	schema_name = pnstrdup(schema.data, schema.len);
+	type_name = pnstrdup(name.data, name.len);
+	typid = find_structured(schema_name, type_name);
+	if (OidIsValid(typid) || name.len >= NAMEDATALEN)
+		return typid;
+	typid = find(schema_name, type_name);
 	return OidIsValid(typid) && !cpg_type_is_structured(typid) ? typid : InvalidOid;
 }

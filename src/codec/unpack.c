@@ -57,7 +57,7 @@ take_extension(CpgSpan *from, uint64 len, CpgUnpacked *token)
 
 	if (!take_number(from, 1, &type))
 		return false;
-	token->extension = (int8) type;
+	token->extension = (int) type;
 	return take_bytes(from, len, CPG_UNPACK_EXTENSION, token);
 }
 

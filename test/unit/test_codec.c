@@ -31,6 +31,19 @@ codec_of(FunctionCallInfo fcinfo, int n)
 	return (CpgFrameCodec) text_to_cstring(PG_GETARG_TEXT_PP(n))[0];
 }
 
+static CpgFrame
+frame_of(const CpgEncoded *encoded)
+{
+	CpgFrame	frame;
+
+	memset(&frame, 0, sizeof(frame));
+	frame.codec = encoded->codec;
+	frame.flags = encoded->flags;
+	frame.raw_len = encoded->raw_len;
+	frame.payload = cpg_span(encoded->data, encoded->len);
+	return frame;
+}
+
 static Datum
 flat(Oid typid, Datum datum)
 {
@@ -47,12 +60,15 @@ test_codec_trip(PG_FUNCTION_ARGS)
 	Oid			typid = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	Datum		value = PG_ARGISNULL(0) ? (Datum) 0 : flat(typid, PG_GETARG_DATUM(0));
 	CpgEncoded	encoded;
+	CpgFrame	frame;
 	Datum		back;
 	bool		isnull;
 
-	if (!cpg_codec_encode(typid, value, PG_ARGISNULL(0), codec_of(fcinfo, 1), PG_GETARG_INT32(2), &encoded))
+	if (!cpg_codec_encode(codec_of(fcinfo, 1), typid, value, PG_ARGISNULL(0), PG_GETARG_INT32(2), &encoded))
 		PG_RETURN_TEXT_P(cstring_to_text("not encoded"));
-	if (!cpg_codec_decode(&encoded, typid, LIMIT, &back, &isnull))
+	frame = frame_of(&encoded);
+	isnull = (frame.flags & CPG_FRAME_NULL) != 0;
+	if (!cpg_codec_decode(&frame, typid, LIMIT, &back))
 		PG_RETURN_TEXT_P(cstring_to_text("not usable"));
 	if (isnull != PG_ARGISNULL(0))
 		PG_RETURN_TEXT_P(cstring_to_text("null differs"));
@@ -94,7 +110,7 @@ use(Oid typid, Datum datum)
 
 	getTypeOutputInfo(typid, &function, &varlena);
 	(void) OidOutputFunctionCall(function, datum);
-	(void) cpg_codec_encode(typid, datum, false, CPG_FRAME_BINARY, 100, &encoded);
+	(void) cpg_codec_encode(CPG_FRAME_BINARY, typid, datum, false, 100, &encoded);
 }
 
 /*
@@ -113,26 +129,24 @@ test_codec_hostile(PG_FUNCTION_ARGS)
 	int			usable = 0;
 
 	pg_prng_seed(&random, (uint64) PG_GETARG_INT64(4));
-	EXPECT(cpg_codec_encode(typid, value, false, codec_of(fcinfo, 1), PG_GETARG_INT32(2), &good));
+	EXPECT(cpg_codec_encode(codec_of(fcinfo, 1), typid, value, false, PG_GETARG_INT32(2), &good));
 	for (int i = 0; i < PG_GETARG_INT32(3); i++)
 	{
-		CpgEncoded	bad = good;
+		CpgFrame	bad = frame_of(&good);
 		char	   *bytes;
-		uint32		len = (uint32) good.payload.len;
+		uint32		len = (uint32) good.len;
 		Datum		back;
-		bool		isnull;
 
 		MemoryContextReset(inner);
 		MemoryContextSwitchTo(inner);
 		/* of its own, so that a read beyond the end can be seen */
-		bytes = memcpy(palloc(len), good.payload.data, len);
+		bytes = memcpy(palloc(len), good.data, len);
 		mutate(bytes, &len, &random);
 		if (!(good.flags & CPG_FRAME_LZ4))
 			bad.raw_len = len;
 		bad.payload = cpg_span(memcpy(palloc(len), bytes, len), len);
-		if (cpg_codec_decode(&bad, typid, LIMIT, &back, &isnull))
+		if (cpg_codec_decode(&bad, typid, LIMIT, &back))
 		{
-			EXPECT(!isnull);
 			use(typid, back);
 			usable++;
 		}
@@ -148,11 +162,12 @@ test_codec_hostile(PG_FUNCTION_ARGS)
 Datum
 test_codec_type(PG_FUNCTION_ARGS)
 {
-	char	   *schema = cpg_codec_type_schema(PG_GETARG_OID(0));
+	CpgSpan		schema;
+	CpgSpan		name;
 
-	if (schema == NULL)
+	if (!cpg_codec_name(PG_GETARG_OID(0), &schema, &name))
 		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s %s", schema, cpg_codec_type_name(PG_GETARG_OID(0)))));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s %s", schema.data, name.data)));
 }
 
 Datum
@@ -161,8 +176,8 @@ test_codec_find_type(PG_FUNCTION_ARGS)
 	text	   *schema = PG_GETARG_TEXT_PP(0);
 	text	   *name = PG_GETARG_TEXT_PP(1);
 
-	PG_RETURN_OID(cpg_codec_find_type(cpg_span(VARDATA_ANY(schema), VARSIZE_ANY_EXHDR(schema)),
-									  cpg_span(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name))));
+	PG_RETURN_OID(cpg_codec_type(cpg_span(VARDATA_ANY(schema), VARSIZE_ANY_EXHDR(schema)),
+								 cpg_span(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name))));
 }
 
 static Datum
@@ -185,9 +200,9 @@ codec_encode(PG_FUNCTION_ARGS)
 	bool		nulls[4] = {false};
 	bytea	   *payload;
 
-	if (!cpg_codec_encode(typid, PG_GETARG_DATUM(0), false, codec_of(fcinfo, 1), PG_GETARG_INT32(2), &encoded))
+	if (!cpg_codec_encode(codec_of(fcinfo, 1), typid, PG_GETARG_DATUM(0), false, PG_GETARG_INT32(2), &encoded))
 		PG_RETURN_NULL();
-	payload = (bytea *) cstring_to_text_with_len(encoded.payload.data, (int) encoded.payload.len);
+	payload = (bytea *) cstring_to_text_with_len(encoded.data, (int) encoded.len);
 	values[0] = CStringGetTextDatum(psprintf("%c", encoded.codec));
 	values[1] = Int32GetDatum(encoded.flags);
 	values[2] = Int64GetDatum(encoded.raw_len);
@@ -201,14 +216,13 @@ codec_decode(PG_FUNCTION_ARGS)
 {
 	Oid			typid = get_fn_expr_argtype(fcinfo->flinfo, 5);
 	bytea	   *payload = PG_GETARG_BYTEA_PP(3);
-	CpgEncoded	encoded = {.codec = codec_of(fcinfo, 0),.flags = (uint8) PG_GETARG_INT32(1),.raw_len = (uint32) PG_GETARG_INT64(2)};
+	CpgFrame	frame = {.codec = codec_of(fcinfo, 0),.flags = (uint8) PG_GETARG_INT32(1),.raw_len = (uint32) PG_GETARG_INT64(2)};
 	Datum		datum;
-	bool		isnull;
 	Oid			function;
 	bool		varlena;
 
-	encoded.payload = cpg_span(VARDATA_ANY(payload), VARSIZE_ANY_EXHDR(payload));
-	if (!cpg_codec_decode(&encoded, typid, (size_t) PG_GETARG_INT64(4), &datum, &isnull) || isnull)
+	frame.payload = cpg_span(VARDATA_ANY(payload), VARSIZE_ANY_EXHDR(payload));
+	if (!cpg_codec_decode(&frame, typid, (Size) PG_GETARG_INT64(4), &datum) || (frame.flags & CPG_FRAME_NULL))
 		PG_RETURN_NULL();
 	getTypeOutputInfo(typid, &function, &varlena);
 	PG_RETURN_TEXT_P(cstring_to_text(OidOutputFunctionCall(function, datum)));
