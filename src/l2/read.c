@@ -149,11 +149,9 @@ is_valid_there(const Found *found)
 static bool
 decode(const CpgFrame *frame, Oid type, Datum *datum, bool *isnull)
 {
-	CpgEncoded	encoded = {frame->codec, frame->flags, frame->raw_len, frame->payload};
-
-	encoded.flags &= CPG_FRAME_NULL | CPG_FRAME_LZ4;
+	*isnull = (frame->flags & CPG_FRAME_NULL) != 0;
 	return OidIsValid(type) &&
-		cpg_codec_decode(&encoded, type, cpg_store_value_max(cpg_store), datum, isnull);
+		cpg_codec_decode(frame, type, cpg_store_value_max(cpg_store), datum);
 }
 
 /* Whether a frame is sound, is what was asked for, and valid. */
@@ -262,7 +260,7 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	if (is_acceptable(name, key, &reply, &found))
 	{
 		CPG_FAULT("l2-accepted");
-		type = cpg_codec_find_type(found.frame.type_schema, found.frame.type_name);
+		type = cpg_codec_type(found.frame.type_schema, found.frame.type_name);
 		if ((!OidIsValid(wanted) || type == wanted) &&
 			decode(&found.frame, type, &datum, &isnull) &&
 			keep(ns, key, &found, type, datum, isnull, value))
@@ -301,7 +299,7 @@ cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted, uint
 		!cpg_seal_holds(&frame, (const uint8 *) reply.data, node) ||
 		memcmp(frame.epoch, epoch, sizeof(epoch)) != 0 ||
 		(frame.stamp < changed && !CPG_SKIP("l2-lag")) ||
-		cpg_codec_find_type(frame.type_schema, frame.type_name) != wanted ||
+		cpg_codec_type(frame.type_schema, frame.type_name) != wanted ||
 		!decode(&frame, wanted, &handed->value, &handed->isnull))
 		return false;
 	handed->load_time = frame.load_time;

@@ -78,21 +78,16 @@ set_value(CpgFrame *frame, const CpgNamespace *ns, const CpgL2Name *name, const 
 		  int64 life)
 {
 	CpgEncoded	encoded;
-	const char *schema;
-	const char *type;
 
-	if (!cpg_codec_encode(value->type, value->value, value->isnull, cpg_namespace_codec(ns),
+	if (!cpg_codec_encode(cpg_namespace_codec(ns), value->type, value->value, value->isnull,
 						  ns->compress_above, &encoded) ||
-		(schema = cpg_codec_type_schema(value->type)) == NULL ||
-		(type = cpg_codec_type_name(value->type)) == NULL)
+		!cpg_codec_name(value->type, &frame->type_schema, &frame->type_name))
 		return false;
-	frame->type_schema = cpg_span(schema, strlen(schema));
-	frame->type_name = cpg_span(type, strlen(type));
 	cpg_l2_name_into(name, frame);
 	frame->codec = encoded.codec;
 	frame->flags = encoded.flags | (cpg_seal_wanted() ? CPG_FRAME_HMAC : 0);
 	frame->raw_len = encoded.raw_len;
-	frame->payload = encoded.payload;
+	frame->payload = cpg_span(encoded.data, encoded.len);
 	frame->encoding = cpg_span("UTF8", 4);
 	frame->life = (uint32) life;
 	frame->soft_life = value->item->soft_ttl;
