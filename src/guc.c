@@ -18,14 +18,14 @@
 int			cpg_bus_heartbeat = CPG_BUS_HEARTBEAT_DEFAULT;
 int			cpg_bus_silence = CPG_BUS_SILENCE_DEFAULT;
 int			cpg_bus_stream_length = CPG_BUS_STREAM_LENGTH_DEFAULT;
-char	   *cpg_cluster = NULL;
+char	   *cpg_cluster = "default";
 bool		cpg_dump = true;
 int			cpg_dump_interval = CPG_DUMP_INTERVAL_DEFAULT;
 bool		cpg_enabled = true;
 int			cpg_entry_size = CPG_ENTRY_SIZE_DEFAULT;
 int			cpg_eviction = CPG_EVICTION_S3FIFO;
 int			cpg_janitor_interval = CPG_JANITOR_INTERVAL_DEFAULT;
-char	   *cpg_l2_home = NULL;
+char	   *cpg_l2_home = "";
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
 int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
@@ -43,7 +43,7 @@ int			cpg_redis_timeout = CPG_REDIS_TIMEOUT_DEFAULT;
 char	   *cpg_redis_user = NULL;
 int			cpg_refresh_timeout = CPG_REFRESH_TIMEOUT_DEFAULT;
 int			cpg_refresh_workers = CPG_REFRESH_WORKERS_DEFAULT;
-char	   *cpg_server_name = NULL;
+char	   *cpg_server_name = "";
 bool		cpg_snapshot_reads = false;
 
 #define NAME_MAX_LEN 32
@@ -136,7 +136,26 @@ define_bus_settings(void)
 							NULL,
 							NULL,
 							NULL);
+}
 
+static void
+define_seal_settings(void)
+{
+	DefineCustomStringVariable("cachepg.redis_hmac_key_file",
+							   "File with the key by which servers of a cluster know each other's values.",
+							   "Empty: values carry no HMAC.",
+							   &cpg_redis_hmac_key_file,
+							   "",
+							   PGC_SIGHUP,
+							   GUC_SUPERUSER_ONLY,
+							   NULL,
+							   NULL,
+							   NULL);
+}
+
+static void
+define_cluster_settings(void)
+{
 	DefineCustomStringVariable("cachepg.cluster",
 							   "Name of the servers that share what is in Redis.",
 							   "Part of every key there.",
@@ -147,11 +166,7 @@ define_bus_settings(void)
 							   check_cluster,
 							   NULL,
 							   NULL);
-}
 
-static void
-define_server_settings(void)
-{
 	DefineCustomStringVariable("cachepg.l2_home",
 							   "Name of the server whose values in Redis this one uses.",
 							   "Empty: its own.  Only a home writes values to Redis.",
@@ -160,17 +175,6 @@ define_server_settings(void)
 							   PGC_POSTMASTER,
 							   0,
 							   check_name,
-							   NULL,
-							   NULL);
-
-	DefineCustomStringVariable("cachepg.redis_hmac_key_file",
-							   "File with the key by which servers of a cluster know each other's values.",
-							   "Empty: values carry no HMAC.",
-							   &cpg_redis_hmac_key_file,
-							   "",
-							   PGC_SIGHUP,
-							   GUC_SUPERUSER_ONLY,
-							   NULL,
 							   NULL,
 							   NULL);
 
@@ -482,7 +486,7 @@ cpg_guc_define(void)
 {
 	define_bus_settings();
 	define_dump_settings();
-	define_server_settings();
+	define_seal_settings();
 
 	DefineCustomBoolVariable("cachepg.enabled",
 							 "Whether the cache is used.",
@@ -543,6 +547,7 @@ cpg_guc_define(void)
 	 */
 	if (process_shared_preload_libraries_in_progress)
 	{
+		define_cluster_settings();
 		define_memory_settings();
 		MarkGUCPrefixReserved("cachepg");
 	}

@@ -46,6 +46,8 @@ CpgSharedStats *cpg_stats = NULL;
 CpgSharedStore *cpg_store = NULL;
 CpgSharedTwophase *cpg_twophase = NULL;
 
+#define MEGABYTE ((Size) 1024 * 1024)
+
 static shmem_request_hook_type prev_request_hook = NULL;
 static shmem_startup_hook_type prev_startup_hook = NULL;
 
@@ -81,9 +83,8 @@ follows_a_home(void)
 }
 
 static Layout
-layout(void)
+layout(Size memory)
 {
-	Size		memory = (Size) cpg_memory * 1024 * 1024;
 	Layout		at;
 
 	memset(&at, 0, sizeof(at));
@@ -121,32 +122,39 @@ check_processes(void)
 				 errhint("Lower \"max_connections\" or \"max_prepared_transactions\".")));
 }
 
-static void
-check_layout(const Layout *at)
+static Size
+needed(Size memory)
 {
-	Size		needed = at->store + cpg_store_min_size(&at->config);
-	Size		memory = (Size) cpg_memory * 1024 * 1024;
+	Layout		at = layout(memory);
 
-	if (memory < needed)
+	return at.store + cpg_store_min_size(&at.config);
+}
+
+/* More memory wants more of it for other things than the store, too. */
+static void
+check_layout(void)
+{
+	Size		enough = (Size) cpg_memory * MEGABYTE;
+
+	while (enough < needed(enough))
+		enough = TYPEALIGN(MEGABYTE, needed(enough));
+	if (enough > (Size) cpg_memory * MEGABYTE)
 		ereport(FATAL,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("\"cachepg.memory\" of %d MB is too small for %d namespaces",
 						cpg_memory, cpg_max_namespaces),
 				 errhint("Set \"cachepg.memory\" to at least %zu MB, or lower \"cachepg.max_namespaces\".",
-						 (needed + 1024 * 1024 - 1) / (1024 * 1024))));
+						 enough / MEGABYTE)));
 }
 
 static void
 request(void)
 {
-	Layout		at;
-
 	if (prev_request_hook)
 		prev_request_hook();
-	at = layout();
-	check_layout(&at);
+	check_layout();
 	check_processes();
-	RequestAddinShmemSpace((Size) cpg_memory * 1024 * 1024);
+	RequestAddinShmemSpace((Size) cpg_memory * MEGABYTE);
 	RequestNamedLWLockTranche("CachePgPartition", 1);
 }
 
@@ -185,17 +193,17 @@ initialize(const Layout *at, uint64 seed)
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
 	cpg_progress_init(cpg_progress);
 	cpg_redis_init(cpg_redis, config.tranche);
-	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * 1024 * 1024, config.tranche);
-	cpg_bus_init(cpg_bus, (Size) cpg_memory * 1024 * 1024, wants_redis(), guard_config.mirrors,
+	cpg_refresh_init(cpg_refresh, (Size) cpg_memory * MEGABYTE, config.tranche);
+	cpg_bus_init(cpg_bus, (Size) cpg_memory * MEGABYTE, wants_redis(), guard_config.mirrors,
 				 config.tranche);
-	cpg_frames_init(cpg_frames, (Size) cpg_memory * 1024 * 1024, wants_redis(), config.tranche);
+	cpg_frames_init(cpg_frames, (Size) cpg_memory * MEGABYTE, wants_redis(), config.tranche);
 	cpg_store_init(cpg_store, &config, cpg_guard);
 }
 
 static void
 startup(void)
 {
-	Layout		at = layout();
+	Layout		at = layout((Size) cpg_memory * MEGABYTE);
 	uint64		seed = 0;
 	char	   *base;
 	bool		found;
@@ -207,7 +215,7 @@ startup(void)
 	if (!IsUnderPostmaster)
 		seed = choose_seed();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	base = ShmemInitStruct("cachepg", (Size) cpg_memory * 1024 * 1024, &found);
+	base = ShmemInitStruct("cachepg", (Size) cpg_memory * MEGABYTE, &found);
 	cpg_guard = (CpgSharedGuard *) (base + at.guard);
 	cpg_registry = (CpgSharedRegistry *) (base + at.registry);
 	cpg_stats = (CpgSharedStats *) (base + at.stats);
