@@ -113,7 +113,9 @@ ok(IPC::Run::run(
 		[ 'redis-cli', '--cluster', 'reshard', "127.0.0.1:$redis[0]{port}", '--cluster-from', 'all', '--cluster-to', $id,
 			'--cluster-slots', '3000', '--cluster-yes' ],
 		'<', \undef, '>', \$out, '2>', \$err), 'a live reshard') or diag substr $out, -500;
-finish_load($load);
+my ($status, $done, $said) = finish_load($load);
+is($status, 0, 'no session had an error or a wrong value') or diag $said;
+cmp_ok($done, '>', 0, '... and they went on');
 is(stat_of('l2_unavailable'), $unavailable, 'no session noticed');
 is(stat_of('l2_misses'), $misses, '... and none missed anything');
 is(read_all(), '200 200', 'all values are there');
