@@ -19,7 +19,7 @@ cpg_bus_origin(void)
 
 	if (cpg_server_name[0] != '\0')
 		return cpg_server_name;
-	snprintf(system, sizeof(system), "%016" INT64_MODIFIER "x", GetSystemIdentifier());
+	snprintf(system, sizeof(system), "%016llx", (unsigned long long) GetSystemIdentifier());
 	return system;
 }
 

@@ -52,8 +52,8 @@ cpg_l2_lock(const CpgL2Name *name, int64 life, CpgL2Lock *lock)
 
 	lock->key = cpg_l2_sibling_key(name, 'l');
 	lock->key_len = name->key_len;
-	lock->token = psprintf("%s-%d-%016" INT64_MODIFIER "x", cpg_bus_origin(), MyProcPid,
-						   pg_prng_uint64(&pg_global_prng_state));
+	lock->token = psprintf("%s-%d-%016llx", cpg_bus_origin(), MyProcPid,
+						   (unsigned long long) pg_prng_uint64(&pg_global_prng_state));
 	lock->token_len = strlen(lock->token);
 	lock->held = false;
 	argv[1] = lock->key;

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "harness.h"
 #include "port/pg_crc32c.h"
 #include "wire/frame.h"
