@@ -6,7 +6,7 @@ CREATE DOMAIN documented AS jsonb CHECK (VALUE ? 'a');
 CREATE TYPE pair AS (a integer, b text, c numeric);
 CREATE TYPE nest AS (p pair, many pair[], m mood);
 CREATE TYPE floats AS RANGE (SUBTYPE = float8);
-CREATE FUNCTION trips(value anyelement, OUT json text, OUT msgpack text, OUT "binary" text, OUT compressed text) LANGUAGE sql AS $$
+CREATE FUNCTION trips(value anyelement, OUT "json" text, OUT msgpack text, OUT "binary" text, OUT compressed text) LANGUAGE sql AS $$
 	SELECT test_codec_trip(value, 'json'), test_codec_trip(value, 'msgpack'), test_codec_trip(value, 'binary'),
 		concat_ws(', ', test_codec_trip(value, 'json', 1), test_codec_trip(value, 'msgpack', 1), test_codec_trip(value, 'binary', 1));
 $$;
