@@ -248,7 +248,7 @@ authenticate(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 		status = user[0] ? demand(conn, 3, with_user, deadline) : demand(conn, 2, without, deadline);
 	}
 	else
-		cpg_node_report_problem("%s", problem);
+		cpg_node_report_problem("the password file cannot be used: %s", problem);
 	explicit_bzero(password, sizeof(password));
 	return status;
 }

@@ -16,8 +16,12 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $fake = fake_redis();
-my $node = race_cluster('crossing', 'cachepg.redis_servers' => fake_url($fake), 'cachepg.redis_timeout' => '20s',
-	'cachepg.redis_max_connections' => 4);
+my $url = fake_url($fake);
+my $node = race_cluster('crossing', 'cachepg.redis_timeout' => '20s', 'cachepg.redis_max_connections' => 4);
+# not at start: without its workers nobody but the sessions here connects
+$node->append_conf('postgresql.conf', "cachepg.redis_servers = '$url'");
+$node->reload;
+ok(wait_until($node, "SELECT current_setting('cachepg.redis_servers') = '$url'"), 'the fake server is known');
 # cache_redis through the connection that is kept
 arm($node, 'redis-own', 'skip');
 my $s = session($node);

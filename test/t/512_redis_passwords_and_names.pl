@@ -32,16 +32,16 @@ sub write_password
 
 sub error { return one_value($node, 'SELECT coalesce(error, ok::text) FROM cache_redis_ping()') }
 
-is(error(), 'the password file does not exist', 'no file');
+is(error(), 'the password file cannot be used: it does not exist', 'no file');
 write_password("secret-one\n", oct 644);
-is(error(), 'the password file can be read by others, its mode must be 0600', 'open to others');
+is(error(), 'the password file cannot be used: it can be read by others, its mode must be 0600', 'open to others');
 write_password("secret-two\n", oct 600);
 is(error(), 'AUTH refused: WRONGPASS', 'a wrong password');
 fails_with($node, q{SELECT cache_redis('PING')}, '08001', qr/AUTH refused: WRONGPASS/, 'as a command says');
 write_password('', oct 600);
-is(error(), 'the password file is empty', 'an empty file');
+is(error(), 'the password file cannot be used: it is empty', 'an empty file');
 write_password('x' x 5000, oct 600);
-is(error(), 'the password file is too long', 'a long one');
+is(error(), 'the password file cannot be used: it is too long', 'a long one');
 unlink $file;
 mkdir $file;
 like(error(), qr/not a regular file|could not open/, 'a directory');
