@@ -92,6 +92,8 @@ cpg_mirror_bump_all(uint64 number)
 void
 cpg_mirror_begin(const uint8 *epoch, uint64 floor)
 {
+	if (!cpg_mirror_exists())
+		return;
 	cpg_mirror_suspend();
 	LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
 	memcpy(cpg_bus->home.epoch, epoch, CPG_MESSAGE_EPOCH_LEN);
