@@ -298,7 +298,7 @@ cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted, uint
 		!cpg_l2_name_matches(name, &frame) ||
 		!cpg_seal_holds(&frame, (const uint8 *) reply.data, node) ||
 		memcmp(frame.epoch, epoch, sizeof(epoch)) != 0 ||
-		(frame.stamp < changed && !CPG_SKIP("l2-lag")) ||
+		frame.stamp < changed ||
 		cpg_codec_type(frame.type_schema, frame.type_name) != wanted ||
 		!decode(&frame, wanted, &handed->value, &handed->isnull))
 		return false;

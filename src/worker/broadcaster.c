@@ -42,6 +42,7 @@
 #include "utils/wait_event.h"
 #include "worker/databases.h"
 #include "worker/values.h"
+#include "worker/register.h"
 #include "worker/worker.h"
 
 #define RESTART_SECONDS 1
@@ -422,17 +423,7 @@ send_messages(void)
 void
 cpg_broadcaster_register(void)
 {
-	BackgroundWorker worker;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "cachepg_broadcaster_main", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "cachepg broadcaster", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "cachepg broadcaster", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	cpg_worker_add("broadcaster", BgWorkerStart_RecoveryFinished, RESTART_SECONDS);
 }
 
 static void

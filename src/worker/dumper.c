@@ -38,6 +38,7 @@
 #include "utils/pidfile.h"
 #include "utils/wait_event.h"
 #include "warm/warm.h"
+#include "worker/register.h"
 #include "worker/worker.h"
 
 #define PID_FILE		"postmaster.pid"
@@ -49,17 +50,7 @@
 void
 cpg_dumper_register(void)
 {
-	BackgroundWorker worker;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "cachepg_dumper_main", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "cachepg dumper", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "cachepg dumper", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	cpg_worker_add("dumper", BgWorkerStart_RecoveryFinished, RESTART_SECONDS);
 }
 
 /* Whether the whole server stops: the postmaster says so before it signals anyone. */

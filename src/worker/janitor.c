@@ -34,6 +34,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
+#include "worker/register.h"
 #include "worker/worker.h"
 
 #define ROUND_SHARE		32		/* a full sweep takes so many rounds */
@@ -46,22 +47,11 @@
 void
 cpg_worker_register(void)
 {
-	BackgroundWorker worker;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-
 	/*
 	 * the earliest time at which one may ask for a connection, on standbys
 	 * too
 	 */
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "cachepg_janitor_main", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "cachepg janitor", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "cachepg janitor", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	cpg_worker_add("janitor", BgWorkerStart_ConsistentState, RESTART_SECONDS);
 }
 
 /* Sweep one part of the index; returns how many entries were dead. */

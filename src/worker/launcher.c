@@ -23,6 +23,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
+#include "worker/register.h"
 #include "worker/worker.h"
 
 #define RESTART_SECONDS 5
@@ -36,17 +37,7 @@ static bool start_failed = false;
 void
 cpg_launcher_register(void)
 {
-	BackgroundWorker worker;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "cachepg_launcher_main", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "cachepg launcher", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "cachepg launcher", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	cpg_worker_add("launcher", BgWorkerStart_ConsistentState, RESTART_SECONDS);
 }
 
 /* Start a refresher in the place reserved for it; false if that is impossible. */

@@ -35,6 +35,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/wait_event.h"
+#include "worker/register.h"
 #include "worker/worker.h"
 
 #define RESTART_SECONDS 5
@@ -50,19 +51,9 @@ static pid_t child = 0;
 void
 cpg_resolver_register(void)
 {
-	BackgroundWorker worker;
-
 	if (cpg_redis_servers == NULL || cpg_redis_servers[0] == '\0')
 		return;
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "cachepg_resolver_main", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "cachepg resolver", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "cachepg resolver", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	cpg_worker_add("resolver", BgWorkerStart_ConsistentState, RESTART_SECONDS);
 }
 
 /* In the child: look up a name, write the result, end. */

@@ -53,6 +53,7 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 #include "worker/databases.h"
+#include "worker/register.h"
 #include "worker/worker.h"
 
 #define RESTART_SECONDS 1
@@ -366,17 +367,7 @@ watch_silence(void)
 void
 cpg_subscriber_register(void)
 {
-	BackgroundWorker worker;
-
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = RESTART_SECONDS;
-	strlcpy(worker.bgw_library_name, "cachepg", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "cachepg_subscriber_main", sizeof(worker.bgw_function_name));
-	strlcpy(worker.bgw_name, "cachepg subscriber", sizeof(worker.bgw_name));
-	strlcpy(worker.bgw_type, "cachepg subscriber", sizeof(worker.bgw_type));
-	RegisterBackgroundWorker(&worker);
+	cpg_worker_add("subscriber", BgWorkerStart_ConsistentState, RESTART_SECONDS);
 }
 
 static void
