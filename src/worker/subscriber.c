@@ -15,7 +15,7 @@
  *				number of the clock everything has been sent; values older
  *				than that are refused from then on, and it is current
  *	 current	until a gap, a new life, or a silence of cachepg.bus_silence
- *	 silent		messages go on where they stopped: current again
+ *	 silent		messages go on where they stopped: current again with the next beat
  *
  * If the whole stream falls silent, of which the own server's beats are a part,
  * it is read from its beginning: it may have been lost, and its identifiers,
@@ -193,7 +193,11 @@ is_fresh(int64 said)
 	return cpg_clock_now() - said <= cpg_bus_silence || CPG_SKIP("bus-late");
 }
 
-/* The home has sent everything up to a number. */
+/*
+ * The home has sent everything up to a number.  Only a beat says so: any other
+ * message may be the first of many, the rest of which was committed before it and
+ * is not known here yet.
+ */
 static void
 take_beat(Origin *origin, const CpgMessageHeader *header, int64 said)
 {
@@ -202,6 +206,8 @@ take_beat(Origin *origin, const CpgMessageHeader *header, int64 said)
 	if (header->seq <= origin->seq)
 		return;
 	origin->seq = header->seq;
+	if (!began && is_home(origin->name))
+		cpg_mirror_reach(header->seq);
 	if (catching_up || !is_fresh(said))
 		return;
 	origin->state = ORIGIN_CURRENT;
@@ -214,8 +220,8 @@ take_beat(Origin *origin, const CpgMessageHeader *header, int64 said)
 }
 
 /*
- * A message of another server, made at a time of the cache's clock.  One that has come before is of no interest; a
- * beat has the number of the message before it.
+ * A message of another server, made at a time of the cache's clock.  One that has
+ * come before is of no interest; a beat has the number of the message before it.
  */
 static void
 take_message(CpgMessageReader *reader, const CpgMessageHeader *header, int64 said)
@@ -245,16 +251,8 @@ take_message(CpgMessageReader *reader, const CpgMessageHeader *header, int64 sai
 	origin->last = header->n;
 	if (!beat)
 		apply_items(reader, header);
-	else
+	if (beat || CPG_SKIP("bus-beats"))
 		take_beat(origin, header, said);
-	if (is_home(origin->name) && origin->state == ORIGIN_CURRENT)
-		cpg_mirror_reach(header->seq);
-	if (!beat && !catching_up && is_fresh(said) && is_home(origin->name) &&
-		origin->state == ORIGIN_CURRENT)
-	{
-		cpg_mirror_heard(said);
-		cpg_mirror_resume();
-	}
 }
 
 /* Servers of the same name would not hear of each other: say so, once. */

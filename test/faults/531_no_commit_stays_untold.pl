@@ -108,6 +108,32 @@ my $served = '';
 without($b, 'bus-late', sub { $served ||= arrives_late() for 1 .. 4 });
 is($served, 'old', 'control: or it is');
 
+on($b, q{ALTER SYSTEM RESET cachepg.bus_silence}, q{SELECT pg_reload_conf()});
+ok(comes($b, 'SHOW cachepg.bus_silence', '1s'), 'b is no longer patient');
+
+# 3. A silent broadcaster has a lot to tell, and is held up again after its first
+# messages.  Those were made just now, but what is older may be among the others.
+sub begins_to_tell
+{
+	my $pid = worker();
+
+	give('p', 'old');
+	kill 'STOP', $pid;
+	on($a, map { "SELECT cache_invalidate('k:$_')" } 1 .. 40, 'p');
+	ok(comes($b, get('p'), ''), 'b serves nothing of who is silent');
+	on($a, "SELECT cachepg_fault_arm('bus-half-sent', 'wait', $pid)");
+	kill 'CONT', $pid;
+	ok(comes($a, q{SELECT cachepg_fault_waiting('bus-half-sent') > 0}, 't'), 'a has begun to tell');
+	my $served = comes($b, get('p'), 'old', 0.5) ? 'old' : '';
+	on($a, q{SELECT cachepg_fault_disarm('bus-half-sent')});
+	hears();
+	is(on($b, get('p')), '', 'in the end it is gone');
+	return $served;
+}
+
+is(begins_to_tell(), '', 'nothing is served until all has been told');
+is(without($b, 'bus-beats', \&begins_to_tell), 'old', 'control: or it is');
+
 check_store($_) for $a, $b;
 $_->stop for $a, $b;
 done_testing();
