@@ -17,9 +17,13 @@ LTO = $(if $(findstring Free Software,$(shell $(CC) --version 2>/dev/null)),-flt
 
 include scripts/codec.mk
 
-PG_CPPFLAGS = -Isrc $(CODEC_FLAGS) $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
+# TLS to Redis; without OpenSSL cachepg does without, see docs/redis.md
+TLS_LIBS := $(shell $(PKG_CONFIG) --libs openssl 2>/dev/null)
+TLS_FLAGS := $(if $(TLS_LIBS),-DCPG_HAVE_TLS $(shell $(PKG_CONFIG) --cflags openssl))
+
+PG_CPPFLAGS = -Isrc $(CODEC_FLAGS) $(TLS_FLAGS) $(if $(CPG_FAULTS),-DCACHEPG_FAULTS)
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers -Wno-clobbered $(LTO)
-SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO) $(CODEC_LIBS) $(or $(shell $(PKG_CONFIG) --libs-only-L --libs-only-l hiredis 2>/dev/null),-lhiredis)
+SHLIB_LINK = -Wl,--version-script=src/cachepg.map $(LTO) $(CODEC_LIBS) $(or $(shell $(PKG_CONFIG) --libs-only-L --libs-only-l hiredis 2>/dev/null),-lhiredis) $(TLS_LIBS)
 # One library is shared by all back ends: JIT inlining of it gains nothing and would make clang a build dependency.
 override with_llvm = no
 

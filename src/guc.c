@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * guc.c
- *	  All settings, in alphabetical order.
+ *	  All settings but those of Redis servers, in alphabetical order.
  *
  *-------------------------------------------------------------------------
  */
@@ -9,11 +9,8 @@
 
 #include "guc.h"
 #include "miscadmin.h"
-#include "redis/redis.h"
-#include "shard/shard.h"
 #include "store/store.h"
 #include "utils/guc.h"
-#include "wire/url.h"
 
 int			cpg_bus_heartbeat = CPG_BUS_HEARTBEAT_DEFAULT;
 int			cpg_bus_silence = CPG_BUS_SILENCE_DEFAULT;
@@ -29,18 +26,6 @@ char	   *cpg_l2_home = "";
 int			cpg_max_namespaces = CPG_MAX_NAMESPACES_DEFAULT;
 int			cpg_max_pending_bytes = CPG_MAX_PENDING_DEFAULT;
 int			cpg_memory = CPG_MEMORY_DEFAULT;
-int			cpg_redis_connect_timeout = CPG_REDIS_CONNECT_TIMEOUT_DEFAULT;
-unsigned	cpg_redis_generation = 1;
-char	   *cpg_redis_hmac_key_file = NULL;
-int			cpg_redis_idle_timeout = CPG_REDIS_IDLE_TIMEOUT_DEFAULT;
-int			cpg_redis_max_connections = CPG_REDIS_MAX_CONNECTIONS_DEFAULT;
-int			cpg_redis_max_reply = CPG_REDIS_MAX_REPLY_DEFAULT;
-char	   *cpg_redis_password_file = NULL;
-int			cpg_redis_retries = CPG_REDIS_RETRIES_DEFAULT;
-char	   *cpg_redis_servers = NULL;
-int			cpg_redis_sharding = CPG_SHARD_RENDEZVOUS;
-int			cpg_redis_timeout = CPG_REDIS_TIMEOUT_DEFAULT;
-char	   *cpg_redis_user = NULL;
 int			cpg_refresh_timeout = CPG_REFRESH_TIMEOUT_DEFAULT;
 int			cpg_refresh_workers = CPG_REFRESH_WORKERS_DEFAULT;
 char	   *cpg_server_name = "";
@@ -52,13 +37,6 @@ bool		cpg_snapshot_reads = false;
 static const struct config_enum_entry eviction_options[] = {
 	{"s3fifo", CPG_EVICTION_S3FIFO, false},
 	{"lru", CPG_EVICTION_LRU, false},
-	{NULL, 0, false}
-};
-
-static const struct config_enum_entry sharding_options[] = {
-	{"rendezvous", CPG_SHARD_RENDEZVOUS, false},
-	{"ketama", CPG_SHARD_KETAMA, false},
-	{"cluster", CPG_SHARD_CLUSTER, false},
 	{NULL, 0, false}
 };
 
@@ -303,183 +281,6 @@ define_worker_settings(void)
 							NULL);
 }
 
-/*
- * Whether a list of servers can be used.  Addresses of TLS are understood, but
- * there is no TLS yet.
- */
-static bool
-check_redis_servers(char **newval, void **extra, GucSource source)
-{
-	CpgUrl	   *urls;
-	int			count = 0;
-	CpgUrlFault fault;
-	bool		tls = false;
-
-	if (*newval == NULL || (*newval)[0] == '\0')
-		return true;
-	urls = palloc(sizeof(CpgUrl) * CPG_REDIS_NODES_MAX);
-	fault = cpg_url_parse_list(*newval, strlen(*newval), urls, CPG_REDIS_NODES_MAX, &count);
-	for (int i = 0; i < count && fault == CPG_URL_FAULT_NONE; i++)
-		tls |= urls[i].kind == CPG_URL_TLS;
-	pfree(urls);
-	if (tls)
-	{
-		GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
-		GUC_check_errdetail("This build of cachepg knows no TLS; addresses beginning with rediss:// cannot be used.");
-		return false;
-	}
-	if (fault != CPG_URL_FAULT_NONE)
-	{
-		GUC_check_errdetail("Address %d of the list: %s.", count + 1, cpg_url_fault_text(fault));
-		return false;
-	}
-	return true;
-}
-
-/* Processes look at the number before they use what they know of the servers. */
-static void
-assign_redis_string(const char *newval, void *extra)
-{
-	cpg_redis_generation++;
-}
-
-static void
-assign_redis_enum(int newval, void *extra)
-{
-	cpg_redis_generation++;
-}
-
-static void
-define_redis_limits(void)
-{
-	DefineCustomIntVariable("cachepg.redis_connect_timeout",
-							"How long connecting to a Redis server and logging in may take.",
-							NULL,
-							&cpg_redis_connect_timeout,
-							CPG_REDIS_CONNECT_TIMEOUT_DEFAULT,
-							CPG_REDIS_TIMEOUT_MIN,
-							CPG_REDIS_TIMEOUT_MAX,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.redis_idle_timeout",
-							"How long a session may keep a connection to a Redis server that it does not use.",
-							"Looked at when the session needs one again.",
-							&cpg_redis_idle_timeout,
-							CPG_REDIS_IDLE_TIMEOUT_DEFAULT,
-							0,
-							CPG_REDIS_IDLE_TIMEOUT_MAX,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.redis_max_connections",
-							"Connections to Redis servers that all processes may have together.",
-							"When three quarters are in use, sessions do not keep theirs.",
-							&cpg_redis_max_connections,
-							CPG_REDIS_MAX_CONNECTIONS_DEFAULT,
-							1,
-							CPG_REDIS_MAX_CONNECTIONS_MAX,
-							PGC_SIGHUP,
-							0,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.redis_max_reply",
-							"How long a reply of a Redis server may be.",
-							"A longer one is not read; its connection is closed.",
-							&cpg_redis_max_reply,
-							CPG_REDIS_MAX_REPLY_DEFAULT,
-							CPG_REDIS_MAX_REPLY_MIN,
-							CPG_REDIS_MAX_REPLY_MAX,
-							PGC_SIGHUP,
-							GUC_UNIT_KB,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.redis_retries",
-							"How often a call of a Redis server is tried again, if it can be.",
-							"Not after its time is over.",
-							&cpg_redis_retries,
-							CPG_REDIS_RETRIES_DEFAULT,
-							0,
-							CPG_REDIS_RETRIES_MAX,
-							PGC_SIGHUP,
-							0,
-							NULL,
-							NULL,
-							NULL);
-
-	DefineCustomIntVariable("cachepg.redis_timeout",
-							"How long a call of a Redis server may take, all attempts together.",
-							"Connecting, if needed, is given cachepg.redis_connect_timeout besides.",
-							&cpg_redis_timeout,
-							CPG_REDIS_TIMEOUT_DEFAULT,
-							CPG_REDIS_TIMEOUT_MIN,
-							CPG_REDIS_TIMEOUT_MAX,
-							PGC_SIGHUP,
-							GUC_UNIT_MS,
-							NULL,
-							NULL,
-							NULL);
-}
-
-static void
-define_redis_settings(void)
-{
-	DefineCustomStringVariable("cachepg.redis_password_file",
-							   "File with the password for the Redis servers.",
-							   "It belongs to the user of the server and has mode 0600.",
-							   &cpg_redis_password_file,
-							   "",
-							   PGC_SIGHUP,
-							   GUC_SUPERUSER_ONLY,
-							   NULL,
-							   assign_redis_string,
-							   NULL);
-
-	DefineCustomStringVariable("cachepg.redis_servers",
-							   "The Redis servers, as URLs; none if empty.",
-							   NULL,
-							   &cpg_redis_servers,
-							   "",
-							   PGC_SIGHUP,
-							   GUC_SUPERUSER_ONLY,
-							   check_redis_servers,
-							   assign_redis_string,
-							   NULL);
-
-	DefineCustomEnumVariable("cachepg.redis_sharding",
-							 "How keys are distributed over the Redis servers.",
-							 "ketama is for sharing them with other clients that do so, cluster for Redis Cluster, of which some nodes are named.",
-							 &cpg_redis_sharding,
-							 CPG_SHARD_RENDEZVOUS,
-							 sharding_options,
-							 PGC_SIGHUP,
-							 0,
-							 NULL,
-							 assign_redis_enum,
-							 NULL);
-
-	DefineCustomStringVariable("cachepg.redis_user",
-							   "The user to log in as at Redis servers whose URLs name none.",
-							   "If empty, only the password is sent.",
-							   &cpg_redis_user,
-							   "",
-							   PGC_SIGHUP,
-							   GUC_SUPERUSER_ONLY,
-							   NULL,
-							   assign_redis_string,
-							   NULL);
-}
-
 /* Define all settings; called once, by _PG_init. */
 void
 cpg_guc_define(void)
@@ -514,8 +315,7 @@ cpg_guc_define(void)
 							NULL,
 							NULL);
 
-	define_redis_limits();
-	define_redis_settings();
+	cpg_guc_define_redis();
 
 	DefineCustomIntVariable("cachepg.refresh_timeout",
 							"How long a background worker may take to load a value.",

@@ -67,10 +67,13 @@ extern char *cpg_l2_home;
 extern int	cpg_max_namespaces;
 extern int	cpg_max_pending_bytes;
 extern int	cpg_memory;
+extern char *cpg_redis_ca_file;
+extern char *cpg_redis_cert_file;
 extern int	cpg_redis_connect_timeout;
 extern unsigned cpg_redis_generation;
 extern char *cpg_redis_hmac_key_file;
 extern int	cpg_redis_idle_timeout;
+extern char *cpg_redis_key_file;
 extern int	cpg_redis_max_connections;
 extern int	cpg_redis_max_reply;
 extern char *cpg_redis_password_file;
@@ -78,6 +81,7 @@ extern int	cpg_redis_retries;
 extern char *cpg_redis_servers;
 extern int	cpg_redis_sharding;
 extern int	cpg_redis_timeout;
+extern int	cpg_redis_tls_verify;
 extern char *cpg_redis_user;
 extern int	cpg_refresh_timeout;
 extern int	cpg_refresh_workers;
@@ -86,5 +90,6 @@ extern bool cpg_snapshot_reads;
 
 extern const char *cpg_eviction_name(int eviction);
 extern void cpg_guc_define(void);
+extern void cpg_guc_define_redis(void);
 
 #endif							/* CPG_GUC_H */

@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck disable=SC2034,SC2207
 flags=($("$PG_CONFIG" --cppflags) -std=gnu99
 	-isystem "$("$PG_CONFIG" --includedir-server)" -isystem "$("$PG_CONFIG" --includedir)"
-	-DCPG_HAVE_MSGPACK -DCPG_HAVE_LZ4
+	-DCPG_HAVE_MSGPACK -DCPG_HAVE_LZ4 -DCPG_HAVE_TLS
 	-Isrc -Itest/unit -Itest/oracle -Itest/oracle2 -Ibench -Istampede)
 
 # shellcheck disable=SC2034

@@ -26,6 +26,7 @@
 #include "guc.h"
 #include "miscadmin.h"
 #include "redis/redis_internal.h"
+#include "redis/secret.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -42,6 +43,8 @@ cpg_connection_close(CpgConnection *conn)
 	if (conn->set != NULL)
 		FreeWaitEventSet(conn->set);
 	conn->set = NULL;
+	if (conn->tls != NULL)
+		cpg_tls_end(conn);
 	if (conn->fd >= 0)
 		close(conn->fd);
 	conn->fd = -1;
@@ -230,6 +233,7 @@ demand(CpgConnection *conn, int argc, const char **argv, int64 deadline)
 	return reply.class == CPG_REDIS_CLASS_RETRY ? CPG_REDIS_UNAVAILABLE : CPG_REDIS_CONFIGURATION;
 }
 
+/* The password is read for each connection, so a new one is used from then on. */
 static CpgRedisStatus
 authenticate(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 {
@@ -240,7 +244,7 @@ authenticate(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 
 	if (cpg_redis_password_file[0] == '\0')
 		return CPG_REDIS_OK;
-	if (cpg_redis_password(password, sizeof(password), &problem))
+	if (cpg_secret_read(cpg_redis_password_file, password, sizeof(password), &problem))
 	{
 		const char *with_user[] = {"AUTH", user, password};
 		const char *without[] = {"AUTH", password};
@@ -256,8 +260,12 @@ authenticate(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 static CpgRedisStatus
 shake_hands(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 {
-	CpgRedisStatus status = authenticate(conn, url, deadline);
+	CpgRedisStatus status = CPG_REDIS_OK;
 
+	if (url->kind == CPG_URL_TLS)
+		status = cpg_tls_begin(conn, url->host, deadline);
+	if (status == CPG_REDIS_OK)
+		status = authenticate(conn, url, deadline);
 	if (status == CPG_REDIS_OK && url->db != 0)
 	{
 		char		db[12];

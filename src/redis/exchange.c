@@ -97,6 +97,22 @@ cpg_exchange_restore_latch(void)
 	latch_was_set = false;
 }
 
+/* As recv(2); at EAGAIN wait for what conn->wants says. */
+static ssize_t
+receive_bytes(CpgConnection *conn, char *data, size_t size)
+{
+	conn->wants = WL_SOCKET_READABLE;
+	return conn->tls ? cpg_tls_receive(conn, data, size) : recv(conn->fd, data, size, 0);
+}
+
+/* As send(2), in the same way. */
+static ssize_t
+send_bytes(CpgConnection *conn, const char *data, size_t size)
+{
+	conn->wants = WL_SOCKET_WRITEABLE;
+	return conn->tls ? cpg_tls_send(conn, data, size) : send(conn->fd, data, size, MSG_NOSIGNAL);
+}
+
 /* Add a command to what is to be sent. */
 void
 cpg_exchange_append(CpgConnection *conn, const CpgRedisCommand *command)
@@ -124,12 +140,12 @@ cpg_exchange_send(CpgConnection *conn, int64 deadline)
 		ssize_t		n;
 
 		conn->dirty = true;
-		n = send(conn->fd, conn->out.data + sent, conn->out.len - sent, MSG_NOSIGNAL);
+		n = send_bytes(conn, conn->out.data + sent, conn->out.len - sent);
 		if (n >= 0)
 			sent += n;
 		else if (errno == EAGAIN)
 		{
-			if (cpg_redis_wait(conn, WL_SOCKET_WRITEABLE, deadline, false, false) == CPG_WAIT_TIMEOUT)
+			if (cpg_redis_wait(conn, conn->wants, deadline, false, false) == CPG_WAIT_TIMEOUT)
 				return CPG_REDIS_TIMEOUT;
 		}
 		else if (errno != EINTR)
@@ -186,7 +202,7 @@ cpg_exchange_receive(CpgConnection *conn, int64 deadline, bool look_up, CpgRedis
 {
 	while (conn->complete == 0)
 	{
-		ssize_t		n = recv(conn->fd, chunk, CHUNK, 0);
+		ssize_t		n = receive_bytes(conn, chunk, CHUNK);
 
 		if (n > 0)
 		{
@@ -203,7 +219,7 @@ cpg_exchange_receive(CpgConnection *conn, int64 deadline, bool look_up, CpgRedis
 			return CPG_REDIS_LOST;
 		else if (errno == EAGAIN)
 		{
-			CpgWaitResult result = cpg_redis_wait(conn, WL_SOCKET_READABLE, deadline, false, look_up);
+			CpgWaitResult result = cpg_redis_wait(conn, conn->wants, deadline, false, look_up);
 
 			if (result != CPG_WAIT_READY && look_up)
 				return CPG_REDIS_NOT_YET;
@@ -225,5 +241,7 @@ cpg_exchange_is_quiet(CpgConnection *conn)
 {
 	char		byte;
 
+	if (conn->tls != NULL)
+		return cpg_tls_is_quiet(conn);
 	return recv(conn->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }

@@ -50,8 +50,16 @@ typedef enum CpgRedisStatus
 	CPG_REDIS_BREAKER_OPEN,		/* not tried: it failed lately */
 	CPG_REDIS_NO_SLOT,			/* not tried: too many connections */
 	CPG_REDIS_VIOLATION,		/* not the protocol, or beyond the limits */
-	CPG_REDIS_CONFIGURATION		/* password file, AUTH or SELECT */
+	CPG_REDIS_CONFIGURATION		/* files, certificates, AUTH or SELECT */
 } CpgRedisStatus;
+
+/* What is asked of the certificate of a server, if TLS is used. */
+typedef enum CpgRedisVerify
+{
+	CPG_REDIS_VERIFY_FULL,		/* known authority, and for this host */
+	CPG_REDIS_VERIFY_CA,		/* known authority */
+	CPG_REDIS_VERIFY_NONE
+} CpgRedisVerify;
 
 typedef enum CpgRedisType
 {
@@ -167,6 +175,9 @@ extern const char *cpg_redis_status_text(CpgRedisStatus status);
 
 /* reply.c */
 extern int64 cpg_redis_reply_time(const CpgRedisReply *reply);
+
+/* tls.c */
+extern bool cpg_redis_has_tls(void);
 
 /* nodes.c */
 extern Size cpg_redis_size(void);

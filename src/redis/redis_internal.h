@@ -30,7 +30,7 @@ typedef enum CpgRedisLane
  * replies to it have been read; what finds it dirty closes it, because what
  * arrives next could be an answer to something else.
  *
- * What is malloc'd (reader and raw) and what is counted (the descriptor, the
+ * What is malloc'd (reader, raw and tls) and what is counted (the descriptor, the
  * place among all connections of the server) is given back by
  * cpg_connection_close and nowhere else.
  */
@@ -47,6 +47,8 @@ typedef struct CpgConnection
 	int64		used;			/* when it was last of use */
 	uint32		events;			/* what the set waits for at the socket */
 	int			position;		/* of the socket in the set */
+	uint32		wants;			/* what to wait for, after EAGAIN */
+	struct ssl_st *tls;			/* NULL: none */
 	WaitEventSet *set;
 	StringInfoData out;			/* commands */
 	CpgResp		limiter;
@@ -135,10 +137,14 @@ extern void cpg_connection_close_all(void);
 /* address.c */
 extern int	cpg_redis_addresses(int node, const CpgUrl *url, CpgRedisAddress *addresses);
 
-/* password.c */
-extern bool cpg_redis_password(char *password, size_t size, const char **problem);
-
 #define CPG_REDIS_PASSWORD_SIZE 1025
+
+/* tls.c */
+extern CpgRedisStatus cpg_tls_begin(CpgConnection *conn, const char *host, int64 deadline);
+extern ssize_t cpg_tls_receive(CpgConnection *conn, char *data, size_t size);
+extern ssize_t cpg_tls_send(CpgConnection *conn, const char *data, size_t size);
+extern bool cpg_tls_is_quiet(CpgConnection *conn);
+extern void cpg_tls_end(CpgConnection *conn);
 
 /* exchange.c */
 typedef enum CpgWaitResult

@@ -33,6 +33,28 @@ check_file(int fd)
 	return NULL;
 }
 
+/*
+ * Open a file with a secret.  Negative if it cannot be used, and why.  The caller
+ * closes it.
+ */
+int
+cpg_secret_open(const char *path, const char **problem)
+{
+	/* not through fd.c: it would raise an error if there are too many */
+	int			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+	{
+		*problem = errno == ENOENT ? "it does not exist" : "it could not be opened";
+		return -1;
+	}
+	*problem = check_file(fd);
+	if (*problem == NULL)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 static const char *
 read_line(int fd, char *secret, size_t size)
 {
@@ -67,17 +89,11 @@ read_line(int fd, char *secret, size_t size)
 bool
 cpg_secret_read(const char *path, char *secret, size_t size, const char **problem)
 {
-	/* not through fd.c: it would raise an error if there are too many */
-	int			fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int			fd = cpg_secret_open(path, problem);
 
 	if (fd < 0)
-	{
-		*problem = errno == ENOENT ? "it does not exist" : "it could not be opened";
 		return false;
-	}
-	*problem = check_file(fd);
-	if (*problem == NULL)
-		*problem = read_line(fd, secret, size);
+	*problem = read_line(fd, secret, size);
 	close(fd);
 	return *problem == NULL;
 }

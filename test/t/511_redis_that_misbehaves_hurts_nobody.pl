@@ -103,7 +103,6 @@ is(one_value($node, 'SELECT ok, error FROM cache_redis_ping()'), 'f|could not co
 
 # What a list and a password file may be.
 for my $case (
-	[ 'rediss://h', qr/knows no TLS/ ],
 	[ 'redis://u:secret@h', qr/Address 1 of the list/ ],
 	[ 'redis://a redis://b redis://a', qr/Address 3 of the list/ ])
 {
