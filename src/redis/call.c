@@ -90,12 +90,12 @@ empty_out(CpgConnection *conn)
 	if (conn->out.maxlen > OUT_KEPT)
 	{
 		MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+		StringInfoData small;
 
+		/* the large one stays, should there be no memory */
+		initStringInfo(&small);
 		pfree(conn->out.data);
-		/* what it points to is gone, should there be no memory */
-		conn->out.data = NULL;
-		conn->out.maxlen = 0;
-		initStringInfo(&conn->out);
+		conn->out = small;
 		MemoryContextSwitchTo(old);
 	}
 }
