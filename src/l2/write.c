@@ -20,6 +20,8 @@
 #include "bus/mirror.h"
 #include "clock.h"
 #include "codec/codec.h"
+#include "fault.h"
+#include "guc.h"
 #include "l2/l2.h"
 #include "l2/lock.h"
 #include "l2/seal.h"
@@ -33,7 +35,8 @@
 bool
 cpg_l2_writable(const CpgNamespace *ns)
 {
-	return cpg_bus_active() && ns->l2 && ns->number >= 0 && !cpg_mirror_exists() &&
+	return cpg_bus_active() && ns->l2 && ns->number >= 0 &&
+		(!cpg_mirror_exists() || CPG_SKIP("l2-home-only")) &&
 		cpg_redis_configured() && !RecoveryInProgress();
 }
 
@@ -70,6 +73,18 @@ set_origin(CpgFrame *frame, const CpgKey *key, const CpgItem *item, uint8 *cells
 	cpg_bus_epoch(frame->epoch);
 	frame->ncells = (uint16) write_cells(key, item, cells);
 	frame->cells = cells;
+}
+
+/*
+ * For the control of test/faults/520: what it would take for others to believe
+ * in a value that is not of the home.
+ */
+static void
+pretend_to_be_home(CpgFrame *frame, CpgFrameJob *job)
+{
+	frame->origin = cpg_span(cpg_l2_home, strlen(cpg_l2_home));
+	cpg_mirror_epoch(frame->epoch);
+	job->stamp = cpg_mirror_position();
 }
 
 /* The rest of a frame; false if the value cannot be written. */
@@ -127,6 +142,8 @@ cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
 
 	memset(&frame, 0, sizeof(frame));
 	set_origin(&frame, key, value->item, cells);
+	if (CPG_SKIP("l2-home-only"))
+		pretend_to_be_home(&frame, job);
 	return life > 0 && set_value(&frame, ns, name, value, life) &&
 		make_job(&frame, name->key, name->key_len, job);
 }

@@ -190,6 +190,31 @@ sub remote_marker
 is(remote_marker(1, 2), '2', 'which is not kept');
 is(without_on_standby('replay-check', sub { remote_marker(2, 3) }), '2', 'control: or it would be served for long');
 
+# 6. A server whose rows lag behind the home's, as a logical replica's do, has heard
+# of a commit, and loads the old row.  It may keep it, as consistency ttl allows;
+# the home must not get it.
+on($b, q{SELECT cache_namespace_create('lax', scope => 'shared', adhoc => 'shared', consistency => 'ttl')},
+	q{INSERT INTO t VALUES (1, 1)});
+
+sub lagging_writer
+{
+	my ($old, $new) = @_;
+	my $fetch = q{SELECT cache_fetch('lax:w', 'SELECT v FROM t')};
+
+	on($b, "UPDATE t SET v = $old", q{SELECT cache_clear('lax')});
+	on($a, "UPDATE t SET v = $new", q{SELECT cache_invalidate('lax:w')});
+	set_on_a('mark', 'z' . time);
+	ok(comes($b, get('mark'), on($a, get('mark'))), 'b has heard of the commit');
+	redis($redis, 'DEL', 'cachepg:default:v:postgres:lax:w');
+	is(on($b, $fetch), $old, 'and loads the old row');
+	# until it would have been sent
+	sleep(0.3);
+	return on($a, $fetch);
+}
+
+is(lagging_writer(10, 11), '11', 'which the home does not get');
+is(without($b, 'l2-home-only', sub { lagging_writer(12, 13) }), '12', 'control: if others wrote as the home does it would');
+
 # The standby cannot make the functions, but has them from its primary.
 sub without_on_standby
 {
