@@ -237,14 +237,20 @@ demand(CpgConnection *conn, int argc, const char **argv, int64 deadline)
 static CpgRedisStatus
 authenticate(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 {
-	char		password[CPG_REDIS_PASSWORD_SIZE];
+	char		password[CPG_REDIS_PASSWORD_SIZE] = "";
 	const char *user = url->user[0] ? url->user : cpg_redis_user;
 	const char *problem;
 	CpgRedisStatus status = CPG_REDIS_CONFIGURATION;
 
-	if (cpg_redis_password_file[0] == '\0')
+	if (cpg_redis_password_file[0] == '\0' && user[0] == '\0')
 		return CPG_REDIS_OK;
-	if (cpg_secret_read(cpg_redis_password_file, password, sizeof(password), &problem))
+
+	/*
+	 * a user may need no password; Redis wants one in the command all the
+	 * same
+	 */
+	if (cpg_redis_password_file[0] == '\0' ||
+		cpg_secret_read(cpg_redis_password_file, password, sizeof(password), &problem))
 	{
 		const char *with_user[] = {"AUTH", user, password};
 		const char *without[] = {"AUTH", password};

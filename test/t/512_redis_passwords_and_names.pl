@@ -14,7 +14,7 @@ use Test::More;
 
 plan skip_all => 'no redis-server' unless -x '/usr/bin/redis-server';
 
-my $redis = start_redis('--requirepass', 'secret-one');
+my $redis = start_redis('--requirepass', 'secret-one', '--user', 'open', 'on', 'nopass', '~*', '+@all');
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $file = "$dir/password";
 my $node = new_cluster('secretive', 'cachepg.redis_servers' => "unix://$redis->{socket}?name=a&db=3",
@@ -51,6 +51,18 @@ is(error(), 'true', 'the right one, without a reload');
 is(one_value($node, q{SELECT cache_redis('SET', 'k', 'v')}), 'OK', 'a command');
 write_password("secret-three\n", oct 600);
 is(error(), 'AUTH refused: WRONGPASS', 'the file counts for each connection');
+# A user that needs no password; one that is not there is not the default one.
+for my $case ([ '', 'NOAUTH' ], [ 'nobody', 'AUTH refused: WRONGPASS' ], [ 'open', 'true' ])
+{
+	my ($user, $answer) = @$case;
+
+	$node->append_conf('postgresql.conf', "cachepg.redis_password_file = ''\ncachepg.redis_user = '$user'");
+	$node->reload;
+	ok(wait_until($node, "SELECT current_setting('cachepg.redis_user') = '$user' AND current_setting('cachepg.redis_password_file') = ''"), 'reloaded');
+	like(error(), qr/$answer/, "user \"$user\" without a password");
+}
+$node->append_conf('postgresql.conf', "cachepg.redis_user = ''");
+
 unlike(slurp_file($node->logfile), qr/secret-/, 'no password in the log');
 is(one_value($node, q{SELECT count(*) FROM pg_settings WHERE setting ~ 'secret-'}), 0, 'nor in a setting');
 stop_redis($redis);
