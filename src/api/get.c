@@ -31,39 +31,68 @@ PG_FUNCTION_INFO_V1(cachepg_cache_get_many);
 PG_FUNCTION_INFO_V1(cachepg_cache_exists);
 PG_FUNCTION_INFO_V1(cachepg_cache_ttl);
 
-/* Look in Redis for what was set under a key that this server does not have. */
-static bool
-read_from_redis(CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *value)
-{
-	CpgKey		exact = *key;
-	CpgL2Name	name;
+#define MANY_AT_ONCE 32			/* keys of which values are in memory
+								 * together, with Redis */
 
+/*
+ * What to look for in Redis after a miss of this server; false if nothing.  The
+ * value is for what is found.
+ */
+static bool
+make_request(const CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *value,
+			 CpgL2Request *request)
+{
 	/*
 	 * what is read inside of a load becomes a part of it, with all it is made
 	 * of
 	 */
 	if (!cpg_l2_worth_asking(why) || !cpg_l2_readable(ns) || cpg_deps_active())
 		return false;
-	exact.any_fingerprint = false;
-	exact.fingerprint = 0;
-	cpg_l2_name_of_key(&exact, &name);
-	return cpg_l2_fill(ns, &exact, &name, InvalidOid, value);
+	request->ns = *ns;
+	request->key = *key;
+	request->key.any_fingerprint = false;
+	request->key.fingerprint = 0;
+	request->wanted = InvalidOid;
+	request->value = value;
+	request->found = false;
+	cpg_l2_name_of_key(&request->key, &request->name);
+	return true;
 }
 
-/* Read a key and count; false on a miss. */
+/* Look in Redis for what was set under a key that this server does not have. */
 static bool
-read_key(const text *text_key, CpgValue *value)
+read_from_redis(CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *value)
 {
+	CpgL2Request request;
+
+	if (!make_request(ns, key, why, value, &request))
+		return false;
+	cpg_l2_fill_many(&request, 1);
+	return request.found;
+}
+
+/* A key that this server does not have. */
+typedef struct Miss
+{
+	CpgNamespace *ns;			/* NULL: Redis cannot have it either */
 	CpgKey		key;
-	CpgNamespace *ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &key);
+	CpgCounter	why;
+} Miss;
+
+/* Read a key from this server's memory and count; false on a miss. */
+static inline bool
+read_here(const text *text_key, CpgValue *value, Miss *miss)
+{
+	CpgNamespace *ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &miss->key);
 	CpgRead		read;
 
 	value->buffer = NULL;
 	value->cells = NULL;
 	value->notes = NULL;
+	miss->ns = NULL;
 	if (unlikely(ns->number < 0))
 		return false;
-	read = cpg_inval_get(ns, &key, cpg_clock_read(), value);
+	read = cpg_inval_get(ns, &miss->key, cpg_clock_read(), value);
 	if (likely(read.hit))
 	{
 		/* a type without user-defined parts cannot have changed */
@@ -77,7 +106,21 @@ read_key(const text *text_key, CpgValue *value)
 		return true;
 	}
 	cpg_stats_add(ns->number, read.why, 1);
-	return unlikely(cpg_bus_usable()) && read_from_redis(ns, &key, read.why, value);
+	miss->ns = ns;
+	miss->why = read.why;
+	return false;
+}
+
+/* Read a key and count; false on a miss. */
+static bool
+read_key(const text *text_key, CpgValue *value)
+{
+	Miss		miss;
+
+	if (likely(read_here(text_key, value, &miss)))
+		return true;
+	return unlikely(cpg_bus_usable()) && miss.ns != NULL &&
+		read_from_redis(miss.ns, &miss.key, miss.why, value);
 }
 
 /* Convert a value to the asked type; what that compiles is kept in fn_extra. */
@@ -138,48 +181,77 @@ cachepg_cache_get_jsonb(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(cpg_value_to_jsonb(value.typid, value.datum));
 }
 
-/* A row of cache_get_many for a key that hits. */
+/* A row of cache_get_many. */
 static void
-emit_if_hit(ReturnSetInfo *rsinfo, Datum key)
+emit(ReturnSetInfo *rsinfo, Datum key, const CpgValue *value)
 {
-	CpgValue	value;
-	Datum		row[2];
-	bool		nulls[2] = {false, false};
+	Datum		row[2] = {key, (Datum) 0};
+	bool		nulls[2] = {false, value->isnull};
 
-	if (!read_key(DatumGetTextPP(key), &value))
-		return;
-	row[0] = key;
-	nulls[1] = value.isnull;
-	row[1] = value.isnull ? (Datum) 0 : cpg_value_to_jsonb(value.typid, value.datum);
+	if (!value->isnull)
+		row[1] = cpg_value_to_jsonb(value->typid, value->datum);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
+}
+
+/* The rows for some keys; those that this server lacks are asked of Redis together. */
+static void
+emit_some(ReturnSetInfo *rsinfo, const Datum *keys, const bool *nulls, int count)
+{
+	CpgValue	value[MANY_AT_ONCE];
+	bool		hit[MANY_AT_ONCE] = {false};
+	CpgL2Request *requests = NULL;
+	int			request_of[MANY_AT_ONCE];
+	int			nrequests = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		Miss		miss = {.ns = NULL};
+
+		hit[i] = !nulls[i] && read_here(DatumGetTextPP(keys[i]), &value[i], &miss);
+		request_of[i] = -1;
+		if (miss.ns == NULL || !cpg_bus_usable())
+			continue;
+		if (requests == NULL)
+			requests = palloc(count * sizeof(CpgL2Request));
+		if (make_request(miss.ns, &miss.key, miss.why, &value[i], &requests[nrequests]))
+			request_of[i] = nrequests++;
+	}
+	if (nrequests > 0)
+		cpg_l2_fill_many(requests, nrequests);
+	for (int i = 0; i < count; i++)
+	{
+		if (hit[i] || (request_of[i] >= 0 && requests[request_of[i]].found))
+			emit(rsinfo, keys[i], &value[i]);
+	}
 }
 
 Datum
 cachepg_cache_get_many(PG_FUNCTION_ARGS)
 {
-	MemoryContext per_key;
+	MemoryContext for_some;
 	MemoryContext old;
 	Datum	   *keys;
 	bool	   *nulls;
 	int			count;
+	int			step = cpg_bus_usable() ? MANY_AT_ONCE : 1;
 
 	cpg_require_preload();
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 	count = cpg_array_elements(PG_GETARG_ARRAYTYPE_P(0), "keys", &keys, &nulls);
-	per_key = AllocSetContextCreate(CurrentMemoryContext, "cache_get_many",
-									ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(per_key);
-	for (int i = 0; i < count; i++)
+	for_some = AllocSetContextCreate(CurrentMemoryContext, "cache_get_many",
+									 ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(for_some);
+	for (int i = 0; i < count; i += step)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!nulls[i])
-			emit_if_hit((ReturnSetInfo *) fcinfo->resultinfo, keys[i]);
-		MemoryContextReset(per_key);
+		emit_some((ReturnSetInfo *) fcinfo->resultinfo, keys + i, nulls + i,
+				  Min(step, count - i));
+		MemoryContextReset(for_some);
 	}
 	MemoryContextSwitchTo(old);
-	MemoryContextDelete(per_key);
+	MemoryContextDelete(for_some);
 	return (Datum) 0;
 }
 

@@ -39,6 +39,20 @@ extern void cpg_apply_everything(const CpgApply *apply);
 /* read.c */
 extern bool cpg_l2_readable(const CpgNamespace *ns);
 extern bool cpg_l2_worth_asking(CpgCounter why);
+
+/* What is looked for in Redis, and whether it was there. */
+typedef struct CpgL2Request
+{
+	CpgNamespace ns;			/* a copy: whoever resolves another key may
+								 * read all namespaces anew */
+	CpgKey		key;
+	CpgL2Name	name;
+	Oid			wanted;			/* type; InvalidOid: any */
+	CpgValue   *value;			/* filled if found */
+	bool		found;
+} CpgL2Request;
+
+extern void cpg_l2_fill_many(CpgL2Request *requests, int count);
 extern bool cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
 						CpgValue *value);
 

@@ -38,6 +38,17 @@
 #include "value/value.h"
 
 #define IMPLIED_CELLS 3			/* namespace, database, key: see write.c */
+#define ASK_MAX		16			/* values in one round trip */
+#define ASKED		(-1)		/* instead of a node */
+
+/* Two commands. */
+typedef struct Asking
+{
+	const char *ttl[2];
+	const char *get[2];
+	size_t		ttl_lens[2];
+	size_t		get_lens[2];
+} Asking;
 
 typedef struct Found
 {
@@ -79,20 +90,30 @@ cpg_l2_worth_asking(CpgCounter why)
 	}
 }
 
-/* Ask Redis; false, and counted, if nothing usable came. */
-static bool
-ask(const CpgNamespace *ns, const CpgL2Name *name, int64 *life, CpgRedisReply *value)
+/* The commands that ask for the rest of a value's life, and for the value. */
+static void
+prepare(Asking *asking, const CpgL2Name *name, CpgRedisCommand *command)
 {
-	const char *ttl[] = {"PTTL", name->key};
-	const char *get[] = {"GET", name->key};
-	size_t		ttl_lens[] = {4, name->key_len};
-	size_t		get_lens[] = {3, name->key_len};
-	CpgRedisCommand command[] = {{2, ttl, ttl_lens}, {2, get, get_lens}};
-	CpgRedisReply reply[2];
-	CpgRedisStatus status;
+	asking->ttl[0] = "PTTL";
+	asking->get[0] = "GET";
+	asking->ttl[1] = asking->get[1] = name->key;
+	asking->ttl_lens[0] = 4;
+	asking->get_lens[0] = 3;
+	asking->ttl_lens[1] = asking->get_lens[1] = name->key_len;
+	command[0] = (CpgRedisCommand)
+	{
+		2, asking->ttl, asking->ttl_lens
+	};
+	command[1] = (CpgRedisCommand)
+	{
+		2, asking->get, asking->get_lens
+	};
+}
 
-	status = cpg_redis_pipeline(cpg_redis_node_for(name->key, name->key_len), command, 2,
-								CPG_REDIS_IDEMPOTENT, cpg_redis_timeout, reply);
+/* Whether a usable answer came; counted if not. */
+static bool
+is_answer(const CpgNamespace *ns, CpgRedisStatus status, const CpgRedisReply *reply)
+{
 	if (status != CPG_REDIS_OK || reply[0].type != CPG_REDIS_INTEGER ||
 		(reply[1].type != CPG_REDIS_STRING && reply[1].type != CPG_REDIS_NIL))
 	{
@@ -104,8 +125,6 @@ ask(const CpgNamespace *ns, const CpgL2Name *name, int64 *life, CpgRedisReply *v
 		cpg_stats_add(ns->number, CPG_COUNT_L2_MISSES, 1);
 		return false;
 	}
-	*life = reply[0].integer;
-	*value = reply[1];
 	return true;
 }
 
@@ -237,40 +256,97 @@ keep(CpgNamespace *ns, const CpgKey *key, const Found *found, Oid type, Datum da
 	return true;
 }
 
-/*
- * Look for a value in Redis; if there is a valid one, of the type wanted unless
- * that is InvalidOid, keep it here and fill *value.  Takes cachepg.redis_timeout
- * at most.  Raises no errors but those of a cancellation and of memory.
- */
-bool
-cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
-			CpgValue *value)
+/* Keep and give what came for a request, if it is valid and of the type wanted. */
+static bool
+take(CpgL2Request *request, const CpgRedisReply *reply, Found *found)
 {
-	Found		found;
-	CpgRedisReply reply;
 	Oid			type;
 	Datum		datum = (Datum) 0;
 	bool		isnull;
 
-	found.stamp = cpg_guard_stamp(cpg_guard);
-	CPG_FAULT("l2-stamped");
-	if (!ask(ns, name, &found.life, &reply))
+	if (!is_acceptable(&request->name, &request->key, reply, found))
 		return false;
+	CPG_FAULT("l2-accepted");
+	type = cpg_codec_type(found->frame.type_schema, found->frame.type_name);
+	return (!OidIsValid(request->wanted) || type == request->wanted) &&
+		decode(&found->frame, type, &datum, &isnull) &&
+		keep(&request->ns, &request->key, found, type, datum, isnull, request->value);
+}
+
+/* Ask a node for a few values in one round trip. */
+static void
+fill_some(CpgL2Request **requests, int count, int node)
+{
+	Asking		asking[ASK_MAX];
+	CpgRedisCommand command[2 * ASK_MAX];
+	CpgRedisReply reply[2 * ASK_MAX];
+	CpgRedisStatus status;
+	uint64		stamp = cpg_guard_stamp(cpg_guard);
+
+	CPG_FAULT("l2-stamped");
+	for (int i = 0; i < count; i++)
+		prepare(&asking[i], &requests[i]->name, &command[2 * i]);
+	status = cpg_redis_pipeline(node, command, 2 * count, CPG_REDIS_IDEMPOTENT, cpg_redis_timeout,
+								reply);
 	CPG_FAULT("l2-answered");
-	if (is_acceptable(name, key, &reply, &found))
+	for (int i = 0; i < count; i++)
 	{
-		CPG_FAULT("l2-accepted");
-		type = cpg_codec_type(found.frame.type_schema, found.frame.type_name);
-		if ((!OidIsValid(wanted) || type == wanted) &&
-			decode(&found.frame, type, &datum, &isnull) &&
-			keep(ns, key, &found, type, datum, isnull, value))
-		{
-			cpg_stats_add(ns->number, CPG_COUNT_L2_HITS, 1);
-			return true;
-		}
+		CpgL2Request *request = requests[i];
+		Found		found = {.stamp = stamp};
+
+		if (!is_answer(&request->ns, status, &reply[2 * i]))
+			continue;
+		found.life = reply[2 * i].integer;
+		request->found = take(request, &reply[2 * i + 1], &found);
+		cpg_stats_add(request->ns.number, request->found ? CPG_COUNT_L2_HITS : CPG_COUNT_L2_REFUSED, 1);
 	}
-	cpg_stats_add(ns->number, CPG_COUNT_L2_REFUSED, 1);
-	return false;
+}
+
+/*
+ * Look for values in Redis; those that are there, valid and of the type wanted
+ * are kept here and given to the caller.  Takes cachepg.redis_timeout at most for
+ * each ASK_MAX values of a node.  Raises no errors but those of a cancellation and
+ * of memory.
+ */
+void
+cpg_l2_fill_many(CpgL2Request *requests, int count)
+{
+	int		   *nodes = palloc(count * sizeof(int));
+
+	for (int i = 0; i < count; i++)
+	{
+		nodes[i] = cpg_redis_node_for(requests[i].name.key, requests[i].name.key_len);
+		requests[i].found = false;
+	}
+	for (int first = 0; first < count; first++)
+	{
+		CpgL2Request *some[ASK_MAX];
+		int			node = nodes[first];
+		int			n = 0;
+
+		for (int i = first; i < count && n < ASK_MAX && node >= 0; i++)
+		{
+			if (nodes[i] != node)
+				continue;
+			some[n++] = &requests[i];
+			nodes[i] = ASKED;
+		}
+		if (n > 0)
+			fill_some(some, n, node);
+	}
+	pfree(nodes);
+}
+
+/* The same for one value; true if it was found. */
+bool
+cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
+			CpgValue *value)
+{
+	CpgL2Request request = {.ns = *ns,.key = *key,.name = *name,.wanted = wanted,.value = value};
+	CpgL2Request *some = &request;
+
+	fill_some(&some, 1, cpg_redis_node_for(name->key, name->key_len));
+	return request.found;
 }
 
 /*

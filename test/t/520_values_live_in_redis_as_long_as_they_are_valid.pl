@@ -197,6 +197,27 @@ restart_redis($redis);
 sql(q{SELECT cache_set('s:c', 3)});
 ok(in_redis("${plain}s:c"), 'back, it gets values again');
 
+# many at once: few round trips, and each as valid as it would be alone
+sql(map { "SELECT cache_set('s:many$_', $_)" } 1 .. 70);
+is((scalar grep { in_redis("${plain}s:many$_") } 1 .. 70), 70, 'many values are in Redis');
+redis($redis, 'COPY', "${plain}s:many7", 'kept');
+sql(q{SELECT cache_set('s:many7', 0), cache_invalidate('s:many8')});
+wait_copy('kept', "${plain}s:many7");
+evict();
+# a set makes others of its cell seem invalid, too
+my $many = q{SELECT count(*) >= 60, bool_and('s:many' || (value #>> '{}') = key), bool_or(key IN ('s:many7', 's:many8')) FROM cache_get_many(
+	ARRAY(SELECT 's:many' || i FROM generate_series(1, 70) i) || ARRAY[NULL, 's:nothing', 's:many1'])};
+my ($many_found, $many_hits) = watched('l2_hits', $many);
+is($many_found, 't|t|f', 'many come from Redis, but for those that are not valid');
+cmp_ok($many_hits, '>=', 60, '... as counted');
+evict();
+my $calls = sql(q{SELECT calls FROM cache_redis_nodes}, $many, q{SELECT calls FROM cache_redis_nodes});
+my ($calls_before, $calls_after) = $calls =~ /^(\d+)\n.*\n(\d+)$/;
+# some of them are the broadcaster's
+cmp_ok($calls_after - $calls_before, '<', 20, 'in few round trips');
+my @numbers = sql(q{SELECT key FROM cache_get_many(ARRAY(SELECT 's:many' || i FROM generate_series(70, 1, -1) i))}) =~ /(\d+)/g;
+is("@numbers", join(' ', sort { $b <=> $a } @numbers), 'in the order of the keys');
+
 # a new life of the server
 sql(q{SELECT cache_set('s:old', 1)});
 ok(in_redis("${plain}s:old"), 'a value of this life is in Redis');
