@@ -27,20 +27,6 @@ sub on
 	return $node->safe_psql('postgres', join '; ', @statements);
 }
 
-# Until a query gives a value; false if it does not.
-sub comes
-{
-	my ($node, $query, $value, $seconds) = @_;
-	my $end = time + ($seconds // 20);
-
-	while (time < $end)
-	{
-		return 1 if on($node, $query) eq $value;
-		sleep(0.01);
-	}
-	return 0;
-}
-
 sub get { return qq{SELECT cache_get('s:$_[0]', '')} }
 
 # Give a key a value on a, and let Redis have it.
@@ -207,8 +193,12 @@ sub lagging_writer
 	ok(comes($b, get('mark'), on($a, get('mark'))), 'b has heard of the commit');
 	redis($redis, 'DEL', 'cachepg:default:v:postgres:lax:w');
 	is(on($b, $fetch), $old, 'and loads the old row');
-	# until it would have been sent
-	sleep(0.3);
+	# what b's broadcaster had to send before the second of these, it has sent
+	for (1 .. 2)
+	{
+		on($b, q{SELECT cache_invalidate('lax:gate')});
+		ok(comes($b, 'SELECT unsent_bytes FROM cache_bus', '0'), 'b has told of an invalidation');
+	}
 	return on($a, $fetch);
 }
 

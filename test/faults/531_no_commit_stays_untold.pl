@@ -23,19 +23,6 @@ sub on
 
 sub get { return qq{SELECT cache_get('k:$_[0]', '')} }
 
-sub comes
-{
-	my ($node, $query, $value, $seconds) = @_;
-	my $end = time + ($seconds // 20);
-
-	while (time < $end)
-	{
-		return 1 if on($node, $query) eq $value;
-		sleep(0.01);
-	}
-	return 0;
-}
-
 # Until b has a new value of a key, and has heard of all before it.
 sub give
 {

@@ -11,7 +11,6 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use RedisServer;
 use Test::More;
-use Time::HiRes qw(time sleep);
 
 my $redis = start_redis();
 my $primary = new_cluster(
@@ -35,20 +34,6 @@ ok(wait_until($standby, 'SELECT current FROM cache_bus'), 'the standby hears of 
 
 my $fetch = q{SELECT cache_fetch('s:v', 'SELECT sum(v) FROM t')};
 my $stats = q{SELECT l2_hits, loads FROM cache_namespace_stats WHERE namespace = 's'};
-
-# until a query gives a value
-sub comes
-{
-	my ($node, $query, $value) = @_;
-	my $end = time + 20;
-
-	while (time < $end)
-	{
-		return 1 if $node->safe_psql('postgres', $query) eq $value;
-		sleep(0.02);
-	}
-	return 0;
-}
 
 is($primary->safe_psql('postgres', $fetch), '1', 'the primary loads');
 ok(comes($standby, "SELECT l2_hits > 0 FROM cache_fetch('s:v', 'SELECT sum(v) FROM t'), cache_namespace_stats WHERE namespace = 's'", 't'),

@@ -19,7 +19,7 @@ append_to_file("$dir/password", "the-password\n");
 chmod 0600, "$dir/password" or die;
 is(redis($redis, split / /, $recipe), 'OK', 'the user of the documentation can be made');
 # the test's own
-redis($redis, 'ACL', 'SETUSER', 'default', '-@all', '+acl');
+redis($redis, 'ACL', 'SETUSER', 'default', '-@all', '+acl', '+keys');
 
 my %settings = (
 	'cachepg.redis_servers' => redis_url($redis),
@@ -29,14 +29,14 @@ my %settings = (
 my $a = new_cluster('a', %settings, 'cachepg.server_name' => 'a');
 my $b = new_cluster('b', %settings, 'cachepg.server_name' => 'b', 'cachepg.l2_home' => 'a');
 
-sub comes
+# Until Redis has keys of a pattern, or has none.
+sub keys_are
 {
-	my ($node, $query, $value) = @_;
-	my $end = time + 20;
+	my ($pattern, $there) = @_;
 
-	while (time < $end)
+	for (1 .. 1000)
 	{
-		return 1 if $node->safe_psql('postgres', $query) eq $value;
+		return 1 if (redis($redis, 'KEYS', $pattern) ne '') == $there;
 		sleep(0.02);
 	}
 	return 0;
@@ -55,11 +55,12 @@ ok(comes($b, q{SELECT cache_get('u:set', '')}, 'x'), 'values travel');
 $a->safe_psql('postgres', q{SELECT cache_invalidate('u:set')});
 ok(comes($b, q{SELECT cache_get('u:set', '')}, ''), 'invalidations too');
 is(one_value($a, q{SELECT cache_fetch('u:load', 'SELECT 1')}), '1', 'a loads under a lock');
-sleep(0.5);
+ok(keys_are('cachepg:default:v:*u:load*', 1), 'the value is in Redis');
+ok(keys_are('cachepg:default:l:*', 0), 'and the lock given up');
 is(one_value($b, q{SELECT cache_fetch('u:load', 'SELECT 1'), (SELECT l2_hits > 0 FROM cache_namespace_stats WHERE namespace = 'u')}),
 	'1|t', 'b takes it from Redis');
 is(one_value($b, q{SELECT cache_fetch('u:own', 'SELECT 2')}), '2', 'b loads under a lock');
-sleep(0.5);
+ok(keys_are('cachepg:default:l:*', 0), 'and gives it up');
 is(denied(), '', 'nothing was denied');
 
 # but keys of others are

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(new_cluster init_cluster check_store fails_with wait_until
+our @EXPORT = qw(new_cluster init_cluster check_store fails_with wait_until comes
   start_load finish_load crash_restart one_value seconds_for start_psql finish_psql stop_psql);
 
 # init_cluster(NAME, SETTING => VALUE, ...): a cluster that is not started, its
@@ -88,6 +88,21 @@ sub wait_until
 	my $began = Time::HiRes::time();
 
 	return $node->poll_query_until($database // 'postgres', $query) ? Time::HiRes::time() - $began : undef;
+}
+
+# comes(NODE, QUERY, VALUE [, SECONDS]): whether the query gives the value within
+# so many seconds (20).
+sub comes
+{
+	my ($node, $query, $value, $seconds) = @_;
+	my $end = Time::HiRes::time() + ($seconds // 20);
+
+	while (Time::HiRes::time() < $end)
+	{
+		return 1 if $node->safe_psql('postgres', $query) eq $value;
+		Time::HiRes::sleep(0.01);
+	}
+	return 0;
 }
 
 # The only value of a query.
