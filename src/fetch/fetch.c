@@ -121,6 +121,7 @@ cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 	call->behind = false;
 	call->named = false;
 	call->lock.held = false;
+	call->awaited = false;
 }
 
 /* Begin a call: find out what it is about. */

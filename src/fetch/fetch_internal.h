@@ -81,6 +81,9 @@ typedef struct CpgCall
 	CpgL2Name	name;
 	CpgL2Lock	lock;			/* of all servers on its load */
 	uint64		position;		/* of the home's clock, before the load */
+	bool		awaited;		/* another server was loading it, after this
+								 * stamp and that: */
+	uint64		known;			/* what was known to have changed at the home */
 	/* a load of many keys at once, else NULL */
 	ArrayType  *many_keys;
 	CpgManyLoaded *many;
@@ -125,6 +128,8 @@ extern bool cpg_take_over(CpgCall *call, uint32 number);
 
 /* level2.c */
 extern bool cpg_call_from_l2(CpgCall *call, const CpgFlight *flight);
+extern void cpg_calls_from_l2(CpgCall **calls, int count, bool *found);
+extern void cpg_calls_elsewhere(CpgCall **calls, int count);
 extern bool cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight);
 extern void cpg_call_to_l2(CpgCall *call, const CpgNamespace *ns, const CpgKey *key,
 						   const CpgItem *item);

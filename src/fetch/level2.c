@@ -39,6 +39,23 @@ type_of(const CpgCall *call)
 }
 
 /*
+ * Whether the value of a call may be in Redis.  What is read inside of a load
+ * becomes a part of it, with all it is made of.
+ */
+static bool
+is_worth_asking(const CpgCall *call)
+{
+	return cpg_l2_readable(call->ns) && !cpg_deps_active();
+}
+
+static void
+name_value(CpgCall *call)
+{
+	cpg_l2_name_of_fetch(call->fetch, call->ns, call->function, &call->key, &call->name);
+	call->named = true;
+}
+
+/*
  * Look for the value of a call in Redis; true if call->value is there.  For the
  * leader of a flight, or on a standby, where nobody leads as nothing that is
  * loaded may be kept.
@@ -50,20 +67,56 @@ cpg_call_from_l2(CpgCall *call, const CpgFlight *flight)
 
 	if (!flight->leading && call->reason != CPG_COUNT_UNKEPT_RECOVERY)
 		return false;
-
-	/*
-	 * what is read inside of a load becomes a part of it, with all it is made
-	 * of
-	 */
-	if (!cpg_l2_readable(call->ns) || call->many != NULL || cpg_deps_active())
+	if (!is_worth_asking(call))
 		return false;
-	cpg_l2_name_of_fetch(call->fetch, call->ns, &call->key, &call->name);
-	call->named = true;
+	name_value(call);
 	if (!cpg_l2_fill(call->ns, &call->key, &call->name, type_of(call), &value))
 		return false;
 	call->value = value.datum;
 	call->isnull = value.isnull;
 	return true;
+}
+
+/*
+ * Look for the values of some calls in Redis, in few round trips, and set found[]
+ * for those where call->value is there now.  Nobody needs to lead their flights:
+ * to ask twice costs less than to make others wait.
+ */
+void
+cpg_calls_from_l2(CpgCall **calls, int count, bool *found)
+{
+	CpgL2Request *requests = MemoryContextAllocHuge(CurrentMemoryContext,
+													Max(count, 1) * sizeof(CpgL2Request));
+	CpgValue   *values = palloc0(Max(count, 1) * sizeof(CpgValue));
+	int		   *request_of = palloc(Max(count, 1) * sizeof(int));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		CpgCall    *call = calls[i];
+
+		request_of[i] = -1;
+		if (!is_worth_asking(call))
+			continue;
+		name_value(call);
+		requests[n] = (CpgL2Request)
+		{
+			.ns = *call->ns,.key = call->key,.name = call->name,.wanted = type_of(call),.value = &values[n]
+		};
+		request_of[i] = n++;
+	}
+	cpg_l2_fill_many(requests, n);
+	for (int i = 0; i < count; i++)
+	{
+		found[i] = request_of[i] >= 0 && requests[request_of[i]].found;
+		if (!found[i])
+			continue;
+		calls[i]->value = values[request_of[i]].datum;
+		calls[i]->isnull = values[request_of[i]].isnull;
+	}
+	pfree(requests);
+	pfree(values);
+	pfree(request_of);
 }
 
 /* Whether a value may be handed from server to server. */
@@ -73,14 +126,22 @@ is_handable(const CpgCall *call)
 	return call->ttl_only && cpg_mirror_exists();
 }
 
+/* From when on another server's load is new enough for a call. */
+static void
+take_stamp(CpgCall *call)
+{
+	call->stamp = cpg_guard_stamp(cpg_guard);
+	call->known = cpg_mirror_exists() ? cpg_mirror_changed() : 0;
+}
+
 /* Take what another server loaded for those who wait, and keep it here. */
 static bool
-take_over(CpgCall *call, uint64 changed)
+take_over(CpgCall *call)
 {
 	CpgL2Handed handed;
 
 	if (!is_handable(call) ||
-		!cpg_l2_take_over(call->ns, &call->name, type_of(call), changed, &handed))
+		!cpg_l2_take_over(call->ns, &call->name, type_of(call), call->known, &handed))
 		return false;
 	memset(&call->load, 0, sizeof(call->load));
 	call->load.unpublishable = CPG_NCOUNTERS;
@@ -110,6 +171,29 @@ nap(void)
 }
 
 /*
+ * Whether servers agree on who loads the value of a call.  A home writes what it
+ * loads to Redis, others have to hand it over.
+ */
+static bool
+is_agreed_on(const CpgCall *call)
+{
+	return call->ns->load_lock && call->named && (cpg_l2_writable(call->ns) || is_handable(call));
+}
+
+/* Of calls with one namespace: whose turn it is to load. */
+static void
+claim(CpgL2Claim *claims, int count, const CpgNamespace *ns)
+{
+	cpg_l2_lock(claims, count, ns->load_timeout + LOCK_MARGIN);
+}
+
+static void
+note_position(CpgCall *call)
+{
+	call->position = cpg_mirror_exists() ? cpg_mirror_position() : 0;
+}
+
+/*
  * With load_lock: become the one that loads in all servers, or get the value
  * from the one that does; true if call->value is there.  After wait_timeout, or
  * without Redis, this server loads for itself.
@@ -118,29 +202,62 @@ bool
 cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight)
 {
 	int64		end = cpg_clock_now() + call->ns->wait_timeout;
-	uint64		changed;
+	CpgL2Claim	its = {&call->name, &call->lock};
+	bool		there = false;
 
-	if (!call->ns->load_lock || !flight->leading || !call->named)
+	if (!flight->leading || !is_agreed_on(call))
 		return false;
-	/* a home writes what it loads to Redis, others have to hand it over */
-	if (!cpg_l2_writable(call->ns) && !is_handable(call))
-		return false;
-	call->stamp = cpg_guard_stamp(cpg_guard);
-	changed = cpg_mirror_exists() ? cpg_mirror_changed() : 0;
-	while (cpg_l2_lock(&call->name, call->ns->load_timeout + LOCK_MARGIN, &call->lock) ==
-		   CPG_L2_TURN_BUSY)
+	if (call->awaited)
+		there = take_over(call);
+	else
+		take_stamp(call);
+	while (!there)
 	{
+		claim(&its, 1, call->ns);
+		if (its.turn != CPG_L2_TURN_BUSY)
+			break;
 		if (cpg_clock_now() >= end)
 			return false;
 		nap();
-		if (cpg_call_from_l2(call, flight) || take_over(call, changed))
-		{
-			cpg_stats_add(call->ns->number, CPG_COUNT_COALESCED, 1);
-			return true;
-		}
+		there = cpg_call_from_l2(call, flight) || take_over(call);
 	}
-	call->position = cpg_mirror_exists() ? cpg_mirror_position() : 0;
-	return false;
+	if (there)
+		cpg_stats_add(call->ns->number, CPG_COUNT_COALESCED, 1);
+	else
+		note_position(call);
+	return there;
+}
+
+/*
+ * The same for the keys of a batch, which have one namespace and whose flights
+ * this process leads, without waiting: call->awaited is set of those which
+ * another server is about to load.
+ */
+void
+cpg_calls_elsewhere(CpgCall **calls, int count)
+{
+	CpgL2Claim *claims;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!is_agreed_on(calls[i]))
+			return;
+	}
+	for (int i = 0; i < count; i++)
+		take_stamp(calls[i]);
+	claims = palloc(count * sizeof(CpgL2Claim));
+	for (int i = 0; i < count; i++)
+		claims[i] = (CpgL2Claim)
+	{
+		&calls[i]->name, &calls[i]->lock
+	};
+	claim(claims, count, calls[0]->ns);
+	for (int i = 0; i < count; i++)
+	{
+		calls[i]->awaited = claims[i].turn == CPG_L2_TURN_BUSY;
+		note_position(calls[i]);
+	}
+	pfree(claims);
 }
 
 /* Have the value of a call, which was kept as this item, written to Redis. */
@@ -150,11 +267,9 @@ cpg_call_to_l2(CpgCall *call, const CpgNamespace *ns, const CpgKey *key, const C
 	CpgL2Value	value = {call->loaded.type, call->loaded.value, call->loaded.isnull, item};
 	CpgFrameJob job = {.stamp = item->stamp};
 
-	if (call->many != NULL)
-		return;
 	if (cpg_l2_writable(ns))
 	{
-		cpg_l2_name_of_fetch(call->fetch, ns, key, &call->name);
+		cpg_l2_name_of_fetch(call->fetch, ns, call->function, key, &call->name);
 		if (cpg_l2_make(ns, key, &call->name, &value, &job))
 			cpg_l2_send(key, &job);
 	}

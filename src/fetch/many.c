@@ -4,8 +4,8 @@
  *	  Many keys at once, by registered loaders.
  *
  * What is not there is loaded, by one call of the loader for all keys of a
- * namespace if it takes an array, else one after the other.  In such a batch
- * this process leads a flight for each key that nobody else leads; what others
+ * namespace if it takes an array, else one after the other; before that Redis is
+ * asked for all of them.  In such a batch this process leads a flight for each key that nobody else leads; what others
  * are loading it waits for afterwards, when it holds nothing itself.
  *
  *-------------------------------------------------------------------------
@@ -55,6 +55,24 @@ begin(Member *member, text *key)
 		return;
 	cpg_call_judge(&member->call);
 	cpg_call_keep(&member->call);
+}
+
+/*
+ * For one that was not loaded with others; the namespace may have been read again
+ * meanwhile.
+ */
+static void
+begin_again(Member *member)
+{
+	CpgCall    *call = &member->call;
+	bool		awaited = call->awaited;
+	uint64		stamp = call->stamp;
+	uint64		known = call->known;
+
+	cpg_call_begin(call, &member->fetch);
+	call->awaited = awaited;
+	call->stamp = stamp;
+	call->known = known;
 }
 
 /* Point later ones of the same key to the first. */
@@ -129,6 +147,7 @@ deal(Member *member, const CpgCall *batch, const CpgManyLoaded *rows, int guess,
 	call->runs_as = batch->runs_as;
 	call->context = batch->context;
 	call->stamp = batch->stamp;
+	call->behind = batch->behind;
 	call->load = batch->load;
 	call->loaded.type = JSONBOID;
 	call->loaded.isnull = row < 0 || rows->nulls[row];
@@ -187,12 +206,36 @@ load_batch(Member **batch, int count)
 		deal(batch[i], &all, &rows, i, count);
 }
 
+/*
+ * Leave out of a batch what another server is about to load: that is waited for
+ * afterwards.  Returns how many are left.
+ */
+static int
+leave_to_others(Member **batch, int count)
+{
+	CpgCall   **calls = palloc(count * sizeof(CpgCall *));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+		calls[i] = &batch[i]->call;
+	cpg_calls_elsewhere(calls, count);
+	for (int i = 0; i < count; i++)
+	{
+		if (batch[i]->call.awaited)
+			cpg_flight_land(&batch[i]->flight, CPG_FLIGHT_IDLE, 0, 0, false);
+		else
+			batch[n++] = batch[i];
+	}
+	return n;
+}
+
 /* Lead the flights of all keys like the first one's, and load them. */
 static void
 lead_batch(Member *members, int count, int first, Member **batch)
 {
 	Oid			function = members[first].call.function;
 	uint16		ns = members[first].call.key.ns;
+	CpgFlight  *outermost;
 	int			n = 0;
 
 	for (int i = first; i < count; i++)
@@ -215,16 +258,47 @@ lead_batch(Member *members, int count, int first, Member **batch)
 	}
 	if (n == 0)
 		return;
+	outermost = &batch[0]->flight;
 	PG_TRY();
 	{
-		load_batch(batch, n);
+		int			left = leave_to_others(batch, n);
+
+		if (left > 0)
+			load_batch(batch, left);
 	}
 	PG_FINALLY();
 	{
-		if (cpg_flight_in_progress(&batch[0]->flight))
-			cpg_flight_end(&batch[0]->flight);
+		for (int i = first; i < count; i++)
+			cpg_l2_unlock(&members[i].call.lock);
+		if (cpg_flight_in_progress(outermost))
+			cpg_flight_end(outermost);
 	}
 	PG_END_TRY();
+}
+
+/* Look in Redis for what could be loaded together. */
+static void
+ask_together(Member *members, int count)
+{
+	CpgCall   **calls = palloc(count * sizeof(CpgCall *));
+	Member	  **asked = palloc(count * sizeof(Member *));
+	bool	   *found = palloc(count * sizeof(bool));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (members[i].leads)
+		{
+			asked[n] = &members[i];
+			calls[n++] = &members[i].call;
+		}
+	}
+	cpg_calls_from_l2(calls, n, found);
+	for (int i = 0; i < n; i++)
+	{
+		asked[i]->done = found[i];
+		asked[i]->leads = !found[i];
+	}
 }
 
 /* Load what is missing and can be loaded together. */
@@ -240,6 +314,7 @@ load_together(Member *members, int count)
 		m->leads = !m->done && m->twin == NULL &&
 			cpg_registered_takes_array(m->call.function) && may_join(m);
 	}
+	ask_together(members, count);
 	for (int i = 0; i < count; i++)
 	{
 		if (members[i].leads)
@@ -266,8 +341,7 @@ cpg_fetch_many(text **keys, int count, Datum *values, bool *nulls)
 
 		if (m->twin == NULL && !m->done)
 		{
-			/* the namespace may have been read again meanwhile */
-			cpg_call_begin(&m->call, &m->fetch);
+			begin_again(m);
 			if (!cpg_call_hit(&m->call))
 				cpg_call_miss(&m->call);
 		}

@@ -37,36 +37,95 @@ cpg_l2_sibling_key(const CpgL2Name *name, char kind)
 	return key;
 }
 
-/*
- * Try to be the one who loads a value, for so many milliseconds at most.  Raises
- * no errors but those of a cancellation and of memory.
- */
-CpgL2Turn
-cpg_l2_lock(const CpgL2Name *name, int64 life, CpgL2Lock *lock)
+/* SET of a lock that nobody has, to a token of its own. */
+typedef struct Setting
 {
-	char		px[24];
-	const char *argv[] = {"SET", NULL, NULL, "NX", "PX", px};
-	size_t		lens[] = {3, 0, 0, 2, 2, 0};
-	CpgRedisReply reply;
-	CpgRedisStatus status;
+	const char *argv[6];
+	size_t		lens[6];
+} Setting;
 
+/* The lock of a value, not held yet. */
+static void
+make_lock(const CpgL2Name *name, CpgL2Lock *lock)
+{
 	lock->key = cpg_l2_sibling_key(name, 'l');
 	lock->key_len = name->key_len;
 	lock->token = psprintf("%s-%d-%016llx", cpg_bus_origin(), MyProcPid,
 						   (unsigned long long) pg_prng_uint64(&pg_global_prng_state));
 	lock->token_len = strlen(lock->token);
 	lock->held = false;
-	argv[1] = lock->key;
-	lens[1] = lock->key_len;
-	argv[2] = lock->token;
-	lens[2] = lock->token_len;
-	lens[5] = (size_t) snprintf(px, sizeof(px), INT64_FORMAT, life);
-	status = cpg_redis_call(cpg_redis_node_for(lock->key, lock->key_len), 6, argv, lens, 0,
-							cpg_redis_timeout, &reply);
-	if (status != CPG_REDIS_OK || reply.type == CPG_REDIS_ERROR)
-		return CPG_L2_TURN_FREE;
-	lock->held = reply.type == CPG_REDIS_STATUS;
-	return lock->held ? CPG_L2_TURN_HELD : CPG_L2_TURN_BUSY;
+}
+
+static void
+prepare(const CpgL2Lock *lock, const char *life, Setting *setting, CpgRedisCommand *command)
+{
+	*setting = (Setting)
+	{
+		{
+			"SET", lock->key, lock->token, "NX", "PX", life
+		},
+		{
+			3, lock->key_len, lock->token_len, 2, 2, strlen(life)
+		}
+	};
+	*command = (CpgRedisCommand)
+	{
+		6, setting->argv, setting->lens
+	};
+}
+
+static void
+lock_some(CpgL2Claim **claims, int count, int node, const char *life)
+{
+	Setting		setting[CPG_L2_CHUNK];
+	CpgRedisCommand command[CPG_L2_CHUNK] = {0};
+	CpgRedisReply reply[CPG_L2_CHUNK];
+	CpgRedisStatus status;
+
+	for (int i = 0; i < count; i++)
+		prepare(claims[i]->lock, life, &setting[i], &command[i]);
+	status = cpg_redis_pipeline(node, command, count, 0, cpg_redis_timeout, reply);
+	for (int i = 0; i < count; i++)
+	{
+		if (status != CPG_REDIS_OK || reply[i].type == CPG_REDIS_ERROR)
+			claims[i]->turn = CPG_L2_TURN_FREE;
+		else
+		{
+			claims[i]->lock->held = reply[i].type == CPG_REDIS_STATUS;
+			claims[i]->turn = claims[i]->lock->held ? CPG_L2_TURN_HELD : CPG_L2_TURN_BUSY;
+		}
+	}
+}
+
+/*
+ * Try to be the one who loads, of each of some values, for so many milliseconds
+ * at most.  Raises no errors but those of a cancellation and of memory.
+ */
+void
+cpg_l2_lock(CpgL2Claim *claims, int count, int64 life)
+{
+	char		px[24];
+	int		   *nodes = palloc(count * sizeof(int));
+	int			chunk[CPG_L2_CHUNK];
+	int			node;
+	int			n;
+
+	snprintf(px, sizeof(px), INT64_FORMAT, life);
+	for (int i = 0; i < count; i++)
+	{
+		make_lock(claims[i].name, claims[i].lock);
+		nodes[i] = cpg_redis_node_for(claims[i].lock->key, claims[i].lock->key_len);
+		claims[i].turn = CPG_L2_TURN_FREE;
+	}
+	while ((n = cpg_l2_next_chunk(nodes, count, chunk, &node)) > 0)
+	{
+		CpgL2Claim *some[CPG_L2_CHUNK];
+
+		for (int i = 0; i < n; i++)
+			some[i] = &claims[chunk[i]];
+		lock_some(some, n, node, px);
+	}
+	pfree(nodes);
 }
 
 /* Have a lock given up, if it is held.  It expires if that cannot be sent. */

@@ -27,7 +27,15 @@ typedef struct CpgL2Lock
 	Size		token_len;
 } CpgL2Lock;
 
-extern CpgL2Turn cpg_l2_lock(const CpgL2Name *name, int64 life, CpgL2Lock *lock);
+/* A value that is to be loaded, and whose turn that is. */
+typedef struct CpgL2Claim
+{
+	const CpgL2Name *name;
+	CpgL2Lock  *lock;
+	CpgL2Turn	turn;
+} CpgL2Claim;
+
+extern void cpg_l2_lock(CpgL2Claim *claims, int count, int64 life);
 extern void cpg_l2_unlock(CpgL2Lock *lock);
 extern char *cpg_l2_sibling_key(const CpgL2Name *name, char kind);
 

@@ -30,6 +30,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/syscache.h"
 
 #define SCHEMAS_MAX 64
@@ -196,7 +197,7 @@ add_query(StringInfo parts, const CpgFetch *fetch, const CpgNamespace *ns)
 
 /* The registered loader: what it is called and does, whatever its OID. */
 static void
-add_loader(StringInfo parts, Oid function, const CpgNamespace *ns)
+add_loader(StringInfo parts, Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	bool		isnull;
@@ -206,7 +207,7 @@ add_loader(StringInfo parts, Oid function, const CpgNamespace *ns)
 		elog(ERROR, "cache lookup failed for function %u", function);
 	source = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
 	add_text(parts, "loader");
-	add_text(parts, ns->loader);
+	add_text(parts, format_procedure_qualified(function));
 	add_text(parts, isnull ? "" : TextDatumGetCString(source));
 	ReleaseSysCache(tuple);
 }
@@ -227,13 +228,15 @@ vary_text(const CpgNamespace *ns)
 	return text.data;
 }
 
-/* The name of what a fetch loads; its key has the role. */
+/*
+ * The name of what a fetch loads, by its query or a registered function; its key
+ * has the role.
+ */
 void
-cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, const CpgKey *key,
-					 CpgL2Name *name)
+cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function,
+					 const CpgKey *key, CpgL2Name *name)
 {
 	StringInfoData parts;
-	uint64		version;
 
 	begin_name(key, name);
 	name->settings = vary_text(ns);
@@ -241,7 +244,7 @@ cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, const CpgKey
 	if (fetch->query != NULL)
 		add_query(&parts, fetch, ns);
 	else
-		add_loader(&parts, cpg_registered_find(unconstify(CpgNamespace *, ns), &version), ns);
+		add_loader(&parts, function);
 	digest(parts.data, parts.len, name->fingerprint);
 	make_key(name);
 }
@@ -271,4 +274,27 @@ cpg_l2_name_matches(const CpgL2Name *name, const CpgFrame *frame)
 		is_text(frame->database, name->database) && is_text(frame->role, name->role) &&
 		is_text(frame->settings, name->settings) &&
 		memcmp(frame->fingerprint, name->fingerprint, sizeof(frame->fingerprint)) == 0;
+}
+
+/*
+ * Of some things that are with nodes, the next few that one node has: their
+ * indexes in chunk[], which has CPG_L2_CHUNK places, their number, and *node.  0
+ * when there are no more.  A negative node has nothing.  Those given are taken
+ * out of nodes[].
+ */
+int
+cpg_l2_next_chunk(int *nodes, int count, int *chunk, int *node)
+{
+	int			n = 0;
+
+	*node = -1;
+	for (int i = 0; i < count && n < CPG_L2_CHUNK; i++)
+	{
+		if (nodes[i] < 0 || (n > 0 && nodes[i] != *node))
+			continue;
+		*node = nodes[i];
+		nodes[i] = -1;
+		chunk[n++] = i;
+	}
+	return n;
 }

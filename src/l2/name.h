@@ -24,10 +24,13 @@ typedef struct CpgL2Name
 	uint8		fingerprint[CPG_FRAME_ID_LEN];	/* zero: was set */
 } CpgL2Name;
 
+#define CPG_L2_CHUNK	16		/* values in one round trip */
+
 extern void cpg_l2_name_of_key(const CpgKey *key, CpgL2Name *name);
-extern void cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, const CpgKey *key,
-								 CpgL2Name *name);
+extern void cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function,
+								 const CpgKey *key, CpgL2Name *name);
 extern void cpg_l2_name_into(const CpgL2Name *name, CpgFrame *frame);
 extern bool cpg_l2_name_matches(const CpgL2Name *name, const CpgFrame *frame);
+extern int	cpg_l2_next_chunk(int *nodes, int count, int *chunk, int *node);
 
 #endif							/* CPG_L2_NAME_H */

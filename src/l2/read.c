@@ -38,8 +38,6 @@
 #include "value/value.h"
 
 #define IMPLIED_CELLS 3			/* namespace, database, key: see write.c */
-#define ASK_MAX		16			/* values in one round trip */
-#define ASKED		(-1)		/* instead of a node */
 
 /* Two commands. */
 typedef struct Asking
@@ -277,9 +275,9 @@ take(CpgL2Request *request, const CpgRedisReply *reply, Found *found)
 static void
 fill_some(CpgL2Request **requests, int count, int node)
 {
-	Asking		asking[ASK_MAX];
-	CpgRedisCommand command[2 * ASK_MAX];
-	CpgRedisReply reply[2 * ASK_MAX];
+	Asking		asking[CPG_L2_CHUNK];
+	CpgRedisCommand command[2 * CPG_L2_CHUNK];
+	CpgRedisReply reply[2 * CPG_L2_CHUNK];
 	CpgRedisStatus status;
 	uint64		stamp = cpg_guard_stamp(cpg_guard);
 
@@ -305,34 +303,29 @@ fill_some(CpgL2Request **requests, int count, int node)
 /*
  * Look for values in Redis; those that are there, valid and of the type wanted
  * are kept here and given to the caller.  Takes cachepg.redis_timeout at most for
- * each ASK_MAX values of a node.  Raises no errors but those of a cancellation and
+ * each CPG_L2_CHUNK values of a node.  Raises no errors but those of a cancellation and
  * of memory.
  */
 void
 cpg_l2_fill_many(CpgL2Request *requests, int count)
 {
 	int		   *nodes = palloc(count * sizeof(int));
+	int			chunk[CPG_L2_CHUNK];
+	int			node;
+	int			n;
 
 	for (int i = 0; i < count; i++)
 	{
 		nodes[i] = cpg_redis_node_for(requests[i].name.key, requests[i].name.key_len);
 		requests[i].found = false;
 	}
-	for (int first = 0; first < count; first++)
+	while ((n = cpg_l2_next_chunk(nodes, count, chunk, &node)) > 0)
 	{
-		CpgL2Request *some[ASK_MAX];
-		int			node = nodes[first];
-		int			n = 0;
+		CpgL2Request *some[CPG_L2_CHUNK];
 
-		for (int i = first; i < count && n < ASK_MAX && node >= 0; i++)
-		{
-			if (nodes[i] != node)
-				continue;
-			some[n++] = &requests[i];
-			nodes[i] = ASKED;
-		}
-		if (n > 0)
-			fill_some(some, n, node);
+		for (int i = 0; i < n; i++)
+			some[i] = &requests[chunk[i]];
+		fill_some(some, n, node);
 	}
 	pfree(nodes);
 }

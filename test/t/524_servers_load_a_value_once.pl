@@ -1,5 +1,5 @@
-# With load_lock servers agree on who loads: the home writes what it loads to
-# Redis, others hand it over, if the value is of consistency ttl.  A lock whose
+# With load_lock servers agree on who loads, one key or many: the home writes what
+# it loads to Redis, others hand it over, if the value is of consistency ttl.  A lock whose
 # holder died expires; one that belongs to somebody else stays.  Without Redis
 # everybody loads.
 use strict;
@@ -34,21 +34,39 @@ sub loads
 	return $sum;
 }
 
-# Fetch a key on some servers, in several sessions each, all at once; what they
+# Run a query on some servers, in so many sessions each, all at once; what they
 # got, and how many loads that took.
-sub fetch_at_once
+sub at_once
 {
-	my ($key, @names) = @_;
+	my ($sql, $sessions, @names) = @_;
 	my $before = loads();
-	my $sql = "SELECT cache_fetch('$key', 'SELECT 7 FROM pg_sleep(1)')";
-	my @running = map { start_psql($node{$_}, ($sql) x 5) } @names;
+	my @running = map { start_psql($node{$_}, ($sql) x $sessions) } @names;
 	my @got = map { $_->[1] } finish_psql(@running);
 
 	return (join(',', sort { $a cmp $b } map { /(\S+)/ ? $1 : 'nothing' } @got), loads() - $before);
 }
 
+sub fetch_at_once
+{
+	my ($key, @names) = @_;
+
+	return at_once("SELECT cache_fetch('$key', 'SELECT 7 FROM pg_sleep(1)')", 5, @names);
+}
+
+# How many of some keys of the namespace m have the right value.
+sub count_right
+{
+	my ($first, $last) = @_;
+
+	return qq{SELECT count(*) FILTER (WHERE value = to_jsonb(key || '!')) FROM cache_fetch_many(
+		ARRAY(SELECT 'm:' || i FROM generate_series($first, $last) i))};
+}
+
 for my $name (sort keys %node)
 {
+	on($name, q{CREATE FUNCTION load_some(keys text[]) RETURNS TABLE (key text, value jsonb) LANGUAGE sql
+		AS $$SELECT k, to_jsonb(k || '!') FROM unnest(keys) k, pg_sleep(1)$$},
+		q{SELECT cache_namespace_create('m', loader => 'load_some', load_lock => true, consistency => 'ttl')});
 	on($name, q{SELECT cache_namespace_create('x', scope => 'shared', adhoc => 'shared', load_lock => true)},
 		q{SELECT cache_namespace_create('t', scope => 'shared', adhoc => 'shared', load_lock => true, consistency => 'ttl')},
 		q{SELECT cache_namespace_create('n', scope => 'shared', adhoc => 'shared', consistency => 'ttl')});
@@ -62,6 +80,20 @@ is_deeply([ fetch_at_once('n:1', qw(a b c)) ], [ $fifteen, 3 ], 'without the loc
 is_deeply([ fetch_at_once('t:1', qw(b c)) ], [ $ten, 1 ], 'with it one of two that are not the home');
 is_deeply([ fetch_at_once('t:2', qw(a)) ], [ join(',', (7) x 5), 1 ], 'the home alone');
 is_deeply([ fetch_at_once('t:2', qw(b c)) ], [ $ten, 0 ], 'which the others take');
+
+# many keys at once
+is_deeply([ at_once(count_right(1, 40), 1, 'a') ], [ '40', 40 ], 'the home loads many keys');
+until_redis(sub { my @there = split /\n/, redis($redis, 'KEYS', 'cachepg:default:v:*m:*'); @there >= 40 });
+my $calls = on('b', 'SELECT calls FROM cache_redis_nodes', count_right(1, 40), 'SELECT calls FROM cache_redis_nodes');
+my ($calls_before, $right, $calls_after) = split /\n/, $calls;
+is($right, 40, 'another server takes them');
+cmp_ok($calls_after - $calls_before, '<', 15, '... in few round trips');
+is_deeply([ at_once(count_right(1, 40), 1, qw(b c)) ], [ '40,40', 0 ], '... instead of loading them');
+is_deeply([ at_once(count_right(41, 60), 1, qw(b c)) ], [ '20,20', 20 ], 'two that are not the home load each of many keys once');
+my @overlapping = (start_psql($node{b}, count_right(61, 80)), start_psql($node{c}, count_right(71, 90)));
+my $loads = loads();
+is(join(',', map { $_->[1] =~ /(\d+)/ } finish_psql(@overlapping)), '20,20', 'keys of which another server loads some');
+cmp_ok(loads() - $loads, '<=', 30, '... are loaded once');
 
 # a holder that is gone
 redis($redis, 'SET', 'cachepg:default:l:postgres:x:y', 'somebody');
