@@ -5,8 +5,8 @@ read_frame.py FILE, or: redis-cli --raw GET cachepg:default:v:shop:book:1 | head
 """
 import json, struct, sys
 
-FIELDS = (("origin", "8"), ("epoch", "16s"), ("stamp", "Q"), ("cells", "cells"), ("key", "16"), ("database", "8"),
-          ("role", "8"), ("settings", "16"), ("fingerprint", "16s"), ("type_schema", "8"), ("type", "8"), ("encoding", "8"),
+FIELDS = (("origin", "8"), ("epoch", "16s"), ("stamp", "Q"), ("cells", "cells"), ("key", "16"), ("namespace", "8"),
+          ("database", "8"), ("role", "8"), ("settings", "16"), ("fingerprint", "16s"), ("type_schema", "8"), ("type", "8"), ("encoding", "8"),
           ("life_ms", "I"), ("soft_life_ms", "I"), ("load_us", "I"), ("raw_length", "I"), ("payload", "32"))
 
 def crc32c(data, crc=0xFFFFFFFF):

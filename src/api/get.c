@@ -55,7 +55,7 @@ make_request(const CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue
 	request->wanted = InvalidOid;
 	request->value = value;
 	request->found = false;
-	cpg_l2_name_of_key(&request->key, &request->name);
+	cpg_l2_name_of_key(ns, &request->key, &request->name);
 	return true;
 }
 

@@ -47,7 +47,7 @@ make_frame(const CpgWrite *record, Oid typid, Datum datum, bool isnull, CpgFrame
 
 	if (likely(!cpg_l2_writable(record->ns)))
 		return false;
-	cpg_l2_name_of_key(&record->key, &name);
+	cpg_l2_name_of_key(record->ns, &record->key, &name);
 	return cpg_l2_make(record->ns, &record->key, &name, &value, frame);
 }
 

@@ -119,10 +119,11 @@ make_key(CpgL2Name *name)
 }
 
 static void
-begin_name(const CpgKey *key, CpgL2Name *name)
+begin_name(const CpgNamespace *ns, const CpgKey *key, CpgL2Name *name)
 {
 	memset(name, 0, sizeof(*name));
 	name->user_key = cpg_span(key->data, key->len);
+	name->namespace = pstrdup(ns->name);
 	name->database = database_name();
 	name->role = OidIsValid(key->role) ? GetUserNameFromId(key->role, false) : "";
 	name->settings = "";
@@ -130,9 +131,9 @@ begin_name(const CpgKey *key, CpgL2Name *name)
 
 /* The name of what was set under a key. */
 void
-cpg_l2_name_of_key(const CpgKey *key, CpgL2Name *name)
+cpg_l2_name_of_key(const CpgNamespace *ns, const CpgKey *key, CpgL2Name *name)
 {
-	begin_name(key, name);
+	begin_name(ns, key, name);
 	make_key(name);
 }
 
@@ -238,7 +239,7 @@ cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function
 {
 	StringInfoData parts;
 
-	begin_name(key, name);
+	begin_name(ns, key, name);
 	name->settings = vary_text(ns);
 	initStringInfo(&parts);
 	if (fetch->query != NULL)
@@ -254,6 +255,7 @@ void
 cpg_l2_name_into(const CpgL2Name *name, CpgFrame *frame)
 {
 	frame->key = name->user_key;
+	frame->namespace = cpg_span(name->namespace, strlen(name->namespace));
 	frame->database = cpg_span(name->database, strlen(name->database));
 	frame->role = cpg_span(name->role, strlen(name->role));
 	frame->settings = cpg_span(name->settings, strlen(name->settings));
@@ -266,13 +268,16 @@ is_text(CpgSpan span, const char *text)
 	return cpg_span_equal(span, cpg_span(text, strlen(text)));
 }
 
-/* Whether a frame is of what was asked for, and not of a key with the same hash. */
+/*
+ * Whether a frame is of what was asked for, and not of a key with the same hash,
+ * or with the same text in a namespace that there was before, or in none.
+ */
 bool
 cpg_l2_name_matches(const CpgL2Name *name, const CpgFrame *frame)
 {
 	return cpg_span_equal(frame->key, name->user_key) &&
-		is_text(frame->database, name->database) && is_text(frame->role, name->role) &&
-		is_text(frame->settings, name->settings) &&
+		is_text(frame->namespace, name->namespace) && is_text(frame->database, name->database) &&
+		is_text(frame->role, name->role) && is_text(frame->settings, name->settings) &&
 		memcmp(frame->fingerprint, name->fingerprint, sizeof(frame->fingerprint)) == 0;
 }
 

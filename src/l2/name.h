@@ -18,6 +18,7 @@ typedef struct CpgL2Name
 	char	   *key;			/* in Redis */
 	Size		key_len;
 	CpgSpan		user_key;
+	const char *namespace;
 	const char *database;
 	const char *role;			/* "": shared by roles */
 	const char *settings;		/* those named in vary_by, with their values */
@@ -26,7 +27,7 @@ typedef struct CpgL2Name
 
 #define CPG_L2_CHUNK	16		/* values in one round trip */
 
-extern void cpg_l2_name_of_key(const CpgKey *key, CpgL2Name *name);
+extern void cpg_l2_name_of_key(const CpgNamespace *ns, const CpgKey *key, CpgL2Name *name);
 extern void cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function,
 								 const CpgKey *key, CpgL2Name *name);
 extern void cpg_l2_name_into(const CpgL2Name *name, CpgFrame *frame);

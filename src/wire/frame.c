@@ -19,7 +19,7 @@
 #define HEADER_LEN	12			/* up to and with the length */
 #define CRC_LEN		4
 /* what there is besides strings, cells and payload, lengths included */
-#define FIXED_LEN	(HEADER_LEN + 1 + 16 + 8 + 2 + 2 + 1 + 1 + 2 + 16 + 1 + 1 + 1 + 3 * 4 + 2 * 4 + CRC_LEN)
+#define FIXED_LEN	(HEADER_LEN + 1 + 16 + 8 + 2 + 2 + 1 + 1 + 1 + 2 + 16 + 1 + 1 + 1 + 3 * 4 + 2 * 4 + CRC_LEN)
 
 typedef struct Reader
 {
@@ -134,13 +134,14 @@ cpg_frame_size(const CpgFrame *frame)
 {
 	size_t		size = FIXED_LEN;
 
-	if (frame->origin.len > 0xff || frame->database.len > 0xff || frame->role.len > 0xff ||
+	if (frame->origin.len > 0xff || frame->namespace.len > 0xff || frame->database.len > 0xff ||
+		frame->role.len > 0xff ||
 		frame->type_schema.len > 0xff || frame->type_name.len > 0xff ||
 		frame->encoding.len > 0xff || frame->key.len > 0xffff || frame->settings.len > 0xffff)
 		return 0;
 	if (!payload_is_sound(frame))
 		return 0;
-	size += frame->origin.len + frame->database.len + frame->role.len;
+	size += frame->origin.len + frame->namespace.len + frame->database.len + frame->role.len;
 	size += frame->type_schema.len + frame->type_name.len + frame->encoding.len;
 	size += frame->key.len + frame->settings.len;
 	size += (size_t) frame->ncells * 4 + frame->payload.len;
@@ -175,6 +176,7 @@ cpg_frame_encode(const CpgFrame *frame, uint8 *out, size_t size)
 	write_number(&w, frame->ncells, 2);
 	write_bytes(&w, frame->cells, (size_t) frame->ncells * 4);
 	write_string(&w, frame->key, 2);
+	write_string(&w, frame->namespace, 1);
 	write_string(&w, frame->database, 1);
 	write_string(&w, frame->role, 1);
 	write_string(&w, frame->settings, 2);
@@ -283,6 +285,7 @@ cpg_frame_decode(const uint8 *data, size_t len, CpgFrame *frame)
 	frame->ncells = (uint16) read_number(&r, 2);
 	frame->cells = read_bytes(&r, (size_t) frame->ncells * 4);
 	frame->key = read_string(&r, 2);
+	frame->namespace = read_string(&r, 1);
 	frame->database = read_string(&r, 1);
 	frame->role = read_string(&r, 1);
 	frame->settings = read_string(&r, 2);

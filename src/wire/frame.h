@@ -7,7 +7,7 @@
  *
  *	  "CPGF"  u8 version  u8 codec  u8 flags  u8 0  u32 length of the frame
  *	  str8 origin  16 bytes epoch  u64 stamp  u16 n  n * u32 cell
- *	  str16 key  str8 database  str8 role  str16 settings
+ *	  str16 key  str8 namespace  str8 database  str8 role  str16 settings
  *	  16 bytes fingerprint  str8 type schema  str8 type name  str8 encoding
  *	  u32 life  u32 soft life  u32 load time
  *	  u32 raw length of the payload  u32 length of the payload  payload
@@ -76,6 +76,7 @@ typedef struct CpgFrame
 	uint16		ncells;
 	const uint8 *cells;			/* as in the frame; see cpg_frame_cell() */
 	CpgSpan		key;
+	CpgSpan		namespace;
 	CpgSpan		database;
 	CpgSpan		role;			/* empty: shared by roles */
 	CpgSpan		settings;		/* identity of what it varies by */

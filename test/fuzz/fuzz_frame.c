@@ -56,6 +56,7 @@ check_frame(const CpgFrame *frame, const uint8 *data, size_t len)
 
 	check_span(frame->origin, data, len);
 	check_span(frame->key, data, len);
+	check_span(frame->namespace, data, len);
 	check_span(frame->database, data, len);
 	check_span(frame->role, data, len);
 	check_span(frame->settings, data, len);

@@ -21,14 +21,14 @@ sub sql
 	return $node->safe_psql('postgres', join '; ', @_);
 }
 
-# Until Redis has a key; its value.
+# Until Redis has a key like this.
 sub in_redis
 {
 	my ($key) = @_;
 
 	for (1 .. 200)
 	{
-		return 1 if redis($redis, 'EXISTS', $key) eq '1';
+		return 1 if redis($redis, 'KEYS', $key) ne '';
 		Time::HiRes::sleep(0.02);
 	}
 	return 0;
@@ -165,6 +165,18 @@ sql(q{CREATE ROLE other}, q{SELECT cache_namespace_grant('mine', 'other', 'read'
 evict();
 is(sql(q{SELECT cache_get('mine:x', 0)}), '1', 'a role gets its own value back');
 is(sql('SET ROLE other', q{SELECT cache_get('mine:x', 0)}), "0", 'another role does not get it');
+
+# a namespace that comes, goes, and comes again
+sql(q{SELECT cache_set('late:x', 'of the default namespace')});
+ok(in_redis("${plain}late:x#*"), 'a value of the default namespace is in Redis');
+sql(q{SELECT cache_namespace_create('late')});
+is(sql(q{SELECT cache_get('late:x', 'absent')}), 'absent', 'a namespace does not take what was not its own');
+sql(q{SELECT cache_set('late:y', 'of the first')});
+ok(in_redis("${plain}late:y#*"), 'its values are in Redis');
+sql(q{SELECT cache_namespace_drop('late')});
+is(sql(q{SELECT cache_get('late:y', 'absent')}), 'absent', '... not found when it is gone');
+sql(q{SELECT cache_namespace_create('late')});
+is(sql(q{SELECT cache_get('late:y', 'absent')}), 'absent', '... or back');
 
 # another database
 $node->safe_psql('postgres', 'CREATE DATABASE other');

@@ -245,6 +245,7 @@ sample_frame(void)
 	f.ncells = 2;
 	f.cells = sample_cells;
 	f.key = span("book:1");
+	f.namespace = span("book");
 	f.database = span("shop");
 	f.settings = span("TimeZone=UTC");
 	f.type_schema = span("pg_catalog");
@@ -308,6 +309,7 @@ round_trip(const CpgFrame *f)
 	if (g.codec != f->codec || g.flags != f->flags || g.stamp != f->stamp || g.ncells != f->ncells ||
 		g.life != f->life || g.soft_life != f->soft_life || g.load_time != f->load_time ||
 		!cpg_span_equal(g.origin, f->origin) || !cpg_span_equal(g.key, f->key) ||
+		!cpg_span_equal(g.namespace, f->namespace) ||
 		!cpg_span_equal(g.database, f->database) || !cpg_span_equal(g.role, f->role) ||
 		!cpg_span_equal(g.settings, f->settings) || !cpg_span_equal(g.type_schema, f->type_schema) ||
 		!cpg_span_equal(g.type_name, f->type_name) || !cpg_span_equal(g.encoding, f->encoding) ||
