@@ -13,6 +13,9 @@
 #include "l2/name.h"
 #include "wire/message.h"
 
+/* Those of a frame before the ones of its entry: of namespace, database, key, role. */
+#define CPG_L2_IMPLIED_CELLS 4
+
 /* A value to be written, beside its name. */
 typedef struct CpgL2Value
 {

@@ -37,7 +37,6 @@
 #include "utils/memutils.h"
 #include "value/value.h"
 
-#define IMPLIED_CELLS 3			/* namespace, database, key: see write.c */
 
 /* Two commands. */
 typedef struct Asking
@@ -51,7 +50,7 @@ typedef struct Asking
 typedef struct Found
 {
 	CpgFrame	frame;
-	CpgCell		cell[CPG_CELLS_MAX + IMPLIED_CELLS];
+	CpgCell		cell[CPG_CELLS_MAX + CPG_L2_IMPLIED_CELLS];
 	int64		life;			/* ms that it has left */
 	uint64		stamp;			/* of the own clock, from before it was read */
 } Found;
@@ -178,7 +177,7 @@ is_acceptable(const CpgL2Name *name, const CpgKey *key, const CpgRedisReply *rep
 	CpgFrame   *frame = &found->frame;
 
 	if (cpg_frame_decode((const uint8 *) reply->data, reply->len, frame) != CPG_FRAME_FAULT_NONE ||
-		frame->ncells < IMPLIED_CELLS || frame->ncells > lengthof(found->cell) ||
+		frame->ncells < CPG_L2_IMPLIED_CELLS || frame->ncells > lengthof(found->cell) ||
 		!cpg_l2_name_matches(name, frame) ||
 		!cpg_seal_holds(frame, (const uint8 *) reply->data,
 						cpg_redis_node_for(name->key, name->key_len)))
@@ -204,8 +203,8 @@ fill_item(const CpgNamespace *ns, const Found *found, int64 now, CpgCell *cells,
 	if (!cpg_mirror_exists())
 	{
 		item->stamp = frame->stamp;
-		item->ncells = frame->ncells - IMPLIED_CELLS;
-		memcpy(cells, found->cell + IMPLIED_CELLS, item->ncells * sizeof(CpgCell));
+		item->ncells = frame->ncells - CPG_L2_IMPLIED_CELLS;
+		memcpy(cells, found->cell + CPG_L2_IMPLIED_CELLS, item->ncells * sizeof(CpgCell));
 		return true;
 	}
 	if (frame->ncells + 1 > CPG_CELLS_MAX)

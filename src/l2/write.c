@@ -40,7 +40,11 @@ cpg_l2_writable(const CpgNamespace *ns)
 		cpg_redis_configured() && !RecoveryInProgress();
 }
 
-/* All cells of a value; returns their number. */
+/*
+ * All cells of a value; returns their number.  That of the role is there because
+ * in Redis a role is its name, which another one may get; what is for all roles
+ * has the key's once more.
+ */
 static int
 write_cells(const CpgKey *key, const CpgItem *item, uint8 *cells)
 {
@@ -50,6 +54,8 @@ write_cells(const CpgKey *key, const CpgItem *item, uint8 *cells)
 	cpg_frame_set_cell(cells, n++, cpg_cell_database(cpg_guard,
 													 *cpg_guard_database(cpg_guard, key->ns)));
 	cpg_frame_set_cell(cells, n++, cpg_cell_key(cpg_guard, key->hash));
+	cpg_frame_set_cell(cells, n++, OidIsValid(key->role) ? cpg_cell_role(cpg_guard, key->role)
+					   : cpg_cell_key(cpg_guard, key->hash));
 	for (int i = 0; i < item->ncells; i++)
 		cpg_frame_set_cell(cells, n++, item->cells[i]);
 	return n;
@@ -136,7 +142,7 @@ bool
 cpg_l2_make(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name,
 			const CpgL2Value *value, CpgFrameJob *job)
 {
-	uint8		cells[(CPG_CELLS_MAX + 3) * 4];
+	uint8		cells[(CPG_CELLS_MAX + CPG_L2_IMPLIED_CELLS) * 4];
 	int64		life = life_in_redis(ns, value->item, cpg_clock_now());
 	CpgFrame	frame;
 

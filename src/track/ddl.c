@@ -39,6 +39,7 @@
 #include "catalog/pg_ts_config.h"
 #include "catalog/pg_ts_dict.h"
 #include "catalog/pg_type.h"
+#include "bus/bus.h"
 #include "guard/guard.h"
 #include "inval/inval.h"
 #include "miscadmin.h"
@@ -215,13 +216,17 @@ is_temporary(Oid class, Oid object)
 	return is_temporary_schema(read_oid(class, object, get_object_attnum_namespace(class)));
 }
 
-/* Another database could get the OID of one that is dropped. */
+/*
+ * Another database could get the OID of one that is dropped.  It could get the
+ * name of one that is renamed: what that left in Redis bears its old name.
+ */
 static void
 database_changes(ObjectAccessType access, Oid database)
 {
 	int			number = cpg_registry_find_database(database);
+	bool		ends = access == OAT_DROP || (access == OAT_POST_ALTER && cpg_bus_usable());
 
-	if (access == OAT_DROP && number >= 0)
+	if (ends && number >= 0)
 		cpg_inval_cell(cpg_cell_database(cpg_guard, (uint16) number));
 }
 

@@ -87,6 +87,16 @@ change_roles(List *roles)
 		change_role(lfirst(lc));
 }
 
+/* Queries can see the name; and in Redis it is all there is of a role. */
+static void
+rename_role(const RenameStmt *stmt)
+{
+	Oid			roleid = stmt->renameType == OBJECT_ROLE ? get_role_oid(stmt->subname, true) : InvalidOid;
+
+	if (OidIsValid(roleid))
+		cpg_inval_cell(cpg_cell_role(cpg_guard, roleid));
+}
+
 static void
 alter_role(const AlterRoleStmt *stmt)
 {
@@ -175,6 +185,9 @@ before(Node *stmt)
 			break;
 		case T_AlterRoleSetStmt:
 			change_role(((AlterRoleSetStmt *) stmt)->role);
+			break;
+		case T_RenameStmt:
+			rename_role((RenameStmt *) stmt);
 			break;
 		case T_DropRoleStmt:
 			change_roles(((DropRoleStmt *) stmt)->roles);

@@ -209,6 +209,33 @@ restart_redis($redis);
 sql(q{SELECT cache_set('s:c', 3)});
 ok(in_redis("${plain}s:c"), 'back, it gets values again');
 
+# a database that gets the name of another
+$node->safe_psql('postgres', $_) for 'CREATE DATABASE shop', 'CREATE DATABASE stock';
+for my $database (qw(shop stock))
+{
+	$node->safe_psql($database, q{CREATE EXTENSION cachepg; SELECT cache_namespace_create('s', scope => 'shared', max_entries => 1)});
+	$node->safe_psql($database, "SELECT cache_set('s:whose', '$database'::text); SELECT cache_set('s:other', 1)");
+	ok(in_redis("cachepg:default:v:$database:s:whose"), "a value of $database is in Redis");
+}
+$node->safe_psql('postgres', $_) for 'ALTER DATABASE shop RENAME TO store', 'ALTER DATABASE stock RENAME TO shop';
+is($node->safe_psql('shop', q{SELECT cache_get('s:whose', 'absent')}), 'absent', 'the next of that name does not take it');
+$node->safe_psql('postgres', $_) for 'DROP DATABASE shop', 'DROP DATABASE store';
+
+# a role that gets the name of another
+$node->safe_psql('postgres', $_) for 'CREATE ROLE one', 'CREATE ROLE two', 'GRANT one, two TO postgres';
+sql(q{SELECT cache_namespace_grant('mine', r, p) FROM unnest('{one,two}'::text[]) r, unnest('{read,write}'::text[]) p});
+for my $role (qw(two one))
+{
+	sql("SET ROLE $role", "SELECT cache_set('mine:whose', '$role'::text), cache_set('mine:other', 1)");
+	ok(in_redis("${plain}mine:whose#*"), "a value of $role is in Redis");
+}
+my $whose = q{SELECT cache_get('mine:whose', 'absent')};
+is(sql(q{SET ROLE one}, $whose), 'one', 'a role finds its own value');
+evict();
+sql(q{ALTER ROLE one RENAME TO old}, q{ALTER ROLE two RENAME TO one});
+is(sql(q{SET ROLE one}, $whose), 'absent', 'the next of a name does not take what was of the last');
+sql(q{DROP OWNED BY old, one}, q{SELECT cache_namespace_revoke('mine', r, p) FROM unnest('{old,one}'::text[]) r, unnest('{read,write}'::text[]) p}, q{DROP ROLE old, one});
+
 # many at once: few round trips, and each as valid as it would be alone
 sql(map { "SELECT cache_set('s:many$_', $_)" } 1 .. 70);
 is((scalar grep { in_redis("${plain}s:many$_") } 1 .. 70), 70, 'many values are in Redis');
