@@ -23,7 +23,7 @@ stampede-all stampede-install stampede-uninstall stampede-clean:
 
 .PHONY: stampede-all stampede-install stampede-uninstall stampede-clean
 
-.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz \
+.PHONY: help deps demo test test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz test-valkey \
 	test-matrix soak soak-controls bench lint format clean-build clean-matrix soak-redis demo-redis
 
 help:
@@ -36,8 +36,8 @@ help:
 		'make demo            see a slow query served from the cache' \
 		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults, -fuzz: a part)' \
 		'make demo-redis      see two servers share one cache through Redis' \
-		'make test            all tests (make test-regress, -unit, -isolation, -pgtap, -tap, -faults: a part)' \
-		'make test-matrix     the same on PostgreSQL 17 and 18 in chroots (root)' \
+		'make test-valkey     tests of Redis with Valkey in its place (Debian 12 has none)' \
+		'make test-matrix     all of it on PostgreSQL 17 and 18 in chroots (root)' \
 		'make soak            an oracle looks for stale reads under load; SECONDS=600' \
 		'make soak-redis      the same on two servers while Redis is killed and restarted; CYCLES=100' \
 		'make soak-controls   what it sees with each mechanism switched off' \
@@ -68,7 +68,7 @@ bench-%:
 test:
 	@scripts/test
 
-test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz:
+test-unit test-regress test-isolation test-pgtap test-tap test-faults test-fuzz test-valkey:
 	@scripts/test $(@:test-%=%)
 
 test-matrix:

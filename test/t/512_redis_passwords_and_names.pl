@@ -12,8 +12,6 @@ use PostgreSQL::Test::Utils;
 use Sys::Hostname;
 use Test::More;
 
-plan skip_all => 'no redis-server' unless -x '/usr/bin/redis-server';
-
 my $redis = start_redis('--requirepass', 'secret-one', '--user', 'open', 'on', 'nopass', '~*', '+@all');
 my $dir = PostgreSQL::Test::Utils::tempdir();
 my $file = "$dir/password";

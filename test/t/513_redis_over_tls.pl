@@ -13,7 +13,6 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-plan skip_all => 'no redis-server' unless -x '/usr/bin/redis-server';
 plan skip_all => 'no openssl' unless -x '/usr/bin/openssl';
 
 my $dir = PostgreSQL::Test::Utils::tempdir_short();

@@ -10,6 +10,7 @@ use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
 use PostgreSQL::Test::Utils;
+use RedisServer ();
 use Socket qw(SOL_SOCKET SO_LINGER);
 use Time::HiRes qw(sleep time);
 
@@ -29,7 +30,7 @@ sub start_redis
 	{
 		open STDOUT, '>', "$dir/log" or POSIX::_exit(1);
 		open STDERR, '>&', \*STDOUT or POSIX::_exit(1);
-		exec 'redis-server', '--port', '0', '--unixsocket', $redis->{socket}, '--dir', $dir, '--save', '', @options
+		exec RedisServer::redis_program(), '--port', '0', '--unixsocket', $redis->{socket}, '--dir', $dir, '--save', '', @options
 		  or POSIX::_exit(1);
 	}
 	$children{$pid} = 1;
@@ -39,7 +40,7 @@ sub start_redis
 		return $redis if -S $redis->{socket};
 		sleep 0.01;
 	}
-	die 'redis-server does not start: ' . slurp_file("$dir/log");
+	die RedisServer::redis_program() . ' does not start: ' . slurp_file("$dir/log");
 }
 
 sub end_child

@@ -1,4 +1,5 @@
-# RedisServer: private Redis servers for the TAP tests.
+# RedisServer: private Redis servers for the TAP tests; CPG_REDIS names another
+# program to run as such, as valkey-server.
 package RedisServer;
 
 use strict;
@@ -12,10 +13,21 @@ use IO::Socket::INET;
 use PostgreSQL::Test::Utils;
 use Time::HiRes ();
 
-our @EXPORT = qw(start_redis stop_redis kill_redis restart_redis redis redis_url
+our @EXPORT = qw(redis_program redis_version start_redis stop_redis kill_redis restart_redis redis redis_url
   start_redis_cluster cluster_owner cluster_move cluster_whole in_sync);
 
 my @running;
+
+sub redis_program { return $ENV{CPG_REDIS} || 'redis-server' }
+
+# What the program says its version is: "Redis server v=7.0.15 ...".
+sub redis_version
+{
+	my $program = redis_program();
+	my $said = `$program --version`;
+
+	return $said =~ /^(?:Redis|Valkey) server v=(\S+)/ ? $1 : die "$program does not say its version: $said";
+}
 
 # A port that nobody listens to at the moment.
 sub free_port
@@ -34,7 +46,7 @@ sub run_server
 	my $log = "$server->{dir}/redis.log";
 
 	$server->{run} = IPC::Run::start(
-		[ 'redis-server', '--port', $server->{port}, '--bind', '127.0.0.1', '--save', '', '--dir', $server->{dir},
+		[ redis_program(), '--port', $server->{port}, '--bind', '127.0.0.1', '--save', '', '--dir', $server->{dir},
 			'--logfile', $log, '--enable-debug-command', 'yes', @{ $server->{options} } ],
 		'<', \undef, '>', '/dev/null', '2>', '/dev/null');
 	for (1 .. 200)
@@ -46,7 +58,7 @@ sub run_server
 		}
 		Time::HiRes::sleep(0.05);
 	}
-	die 'redis-server did not start: ' . PostgreSQL::Test::Utils::slurp_file($log);
+	die redis_program() . ' did not start: ' . PostgreSQL::Test::Utils::slurp_file($log);
 }
 
 # start_redis(OPTION...): a server without persistence on a port of its own.

@@ -116,7 +116,8 @@ sub record
 	chomp(my $date = `date -u '+%Y-%m-%d %H:%M UTC'`);
 	chomp(my $kernel = `uname -sr`);
 	chomp(my $version = `"$ENV{PG_CONFIG}" --version`);
-	chomp(my $redis = `redis-server --version`);
+	my $program = redis_program();
+	chomp(my $redis = `$program --version`);
 	open my $out, '>', $file or die "could not write $file: $!";
 	print $out "command: $command\ndate: $date\nkernel: $kernel\npostgres: $version\nredis: $redis\n";
 	close $out or die "could not write $file: $!";
