@@ -324,6 +324,7 @@ cpg_connection_get(int node, CpgRedisLane lane, int64 deadline, CpgConnection **
 	CpgRedisStatus status = CPG_REDIS_OK;
 
 	*result = conn;
+	cpg_node_forget_problem();
 	if (conn->fd >= 0 && !is_usable(conn))
 		cpg_connection_close(conn);
 	if (conn->fd < 0)

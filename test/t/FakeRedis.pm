@@ -66,6 +66,7 @@ sub stop_redis
 #
 #	echo			the last argument as a bulk string; PING and AUTH right
 #	raw BYTES		exactly these bytes (escaped as in Perl), then it goes on
+#	once MODE		exactly these bytes, then MODE from the next command on
 #	cut N BYTES		the first N of these bytes, then the end
 #	stall N [S] [BYTES]	the first N of these bytes, or of what is right; the
 #					rest after S seconds, or never
@@ -178,6 +179,11 @@ sub answer
 	return ([ [ $now, honest($words) ] ], 0) if $mode eq 'echo';
 	return ([ [ $now + $1, honest($words) ] ], 0) if $mode =~ /^late (\S+)/;
 	return ([ [ $now, $bytes ] ], 0) if $mode eq 'raw';
+	if ($mode =~ /^once (.*)/)
+	{
+		fake_mode($fake, $1);
+		return ([ [ $now, $bytes ] ], 0);
+	}
 	return ([ [ $now, substr($bytes, 0, $1) ] ], 1) if $mode =~ /^cut (\d+)/;
 	if ($mode =~ /^stall (\d+)(?: (\S+))?/)
 	{
