@@ -283,25 +283,36 @@ shake_hands(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 	return status;
 }
 
+/*
+ * Try one address after the other.  Those that are left share the time that is
+ * left, so that one that swallows everything does not keep the next from being
+ * tried.  TIMEOUT if one of them did that and none can be reached.
+ */
 static CpgRedisStatus
 open_connection(CpgConnection *conn, int64 deadline)
 {
 	const CpgUrl *url = cpg_redis_url(conn->node);
 	CpgRedisAddress addresses[CPG_REDIS_ADDRESSES_MAX];
 	int			count = cpg_redis_addresses(conn->node, url, addresses);
-	CpgRedisStatus status = CPG_REDIS_UNAVAILABLE;
+	CpgRedisStatus worst = CPG_REDIS_UNAVAILABLE;
 
 	deadline = Min(deadline, cpg_clock_now() + cpg_redis_connect_timeout);
 	for (int i = 0; i < count; i++)
 	{
-		status = connect_to(conn, &addresses[i], deadline);
+		int			left = count - i;
+		int64		now = cpg_clock_now();
+		int64		share = (deadline - now + left - 1) / left;
+		CpgRedisStatus status = connect_to(conn, &addresses[i], now + share);
+
 		if (status == CPG_REDIS_OK)
 			return shake_hands(conn, url, deadline);
 		cpg_connection_close(conn);
-		if (status != CPG_REDIS_UNAVAILABLE)
-			break;
+		if (status == CPG_REDIS_NO_SLOT)
+			return status;
+		if (status == CPG_REDIS_TIMEOUT)
+			worst = status;
 	}
-	return status;
+	return worst;
 }
 
 /* Whether a connection that is open can carry another command. */

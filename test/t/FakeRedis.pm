@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 use IO::Select;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use Socket qw(SOL_SOCKET SO_LINGER);
@@ -61,7 +61,7 @@ sub stop_redis
 	return;
 }
 
-# fake_redis(): a server whose behaviour is what the latest fake_mode() says.
+# fake_redis([ADDRESS [, PORT]]): a server whose behaviour is what the latest fake_mode() says.
 # Each connection reads commands; for the one at hand the mode is read anew:
 #
 #	echo			the last argument as a bulk string; PING and AUTH right
@@ -78,8 +78,10 @@ sub stop_redis
 # Also counts commands and connections: see the files in its directory.
 sub fake_redis
 {
+	my ($address, $port) = @_;
 	my $fake = { dir => PostgreSQL::Test::Utils::tempdir_short() };
-	my $listener = IO::Socket::INET->new(Listen => 100, LocalAddr => '127.0.0.1', Proto => 'tcp', ReuseAddr => 1)
+	my $listener = IO::Socket::IP->new(
+		Listen => 100, LocalHost => $address // '127.0.0.1', LocalPort => $port // 0, Proto => 'tcp', ReuseAddr => 1)
 	  or die "could not listen: $!";
 
 	$fake->{port} = $listener->sockport;
