@@ -284,6 +284,19 @@ shake_hands(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 }
 
 /*
+ * Nodes that are found have database 0, and most servers no other in a cluster.
+ * The settings come one by one, so the check of none of them can see this.
+ */
+static bool
+is_database_possible(const CpgUrl *url)
+{
+	if (cpg_redis_sharding != CPG_SHARD_CLUSTER || url->db == 0)
+		return true;
+	cpg_node_report_problem("%s", "in Redis Cluster the database must be 0");
+	return false;
+}
+
+/*
  * Try one address after the other.  Those that are left share the time that is
  * left, so that one that swallows everything does not keep the next from being
  * tried.  TIMEOUT if one of them did that and none can be reached.
@@ -293,9 +306,12 @@ open_connection(CpgConnection *conn, int64 deadline)
 {
 	const CpgUrl *url = cpg_redis_url(conn->node);
 	CpgRedisAddress addresses[CPG_REDIS_ADDRESSES_MAX];
-	int			count = cpg_redis_addresses(conn->node, url, addresses);
+	int			count;
 	CpgRedisStatus worst = CPG_REDIS_UNAVAILABLE;
 
+	if (!is_database_possible(url))
+		return CPG_REDIS_CONFIGURATION;
+	count = cpg_redis_addresses(conn->node, url, addresses);
 	deadline = Min(deadline, cpg_clock_now() + cpg_redis_connect_timeout);
 	for (int i = 0; i < count; i++)
 	{
