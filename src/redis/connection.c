@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -168,13 +169,57 @@ open_socket(CpgConnection *conn, const CpgRedisAddress *address)
 }
 
 static void
-make_set(CpgConnection *conn)
+fill_set(CpgConnection *conn)
 {
+	CPG_FAULT("redis-set");
 	conn->set = CPG_WAIT_EVENT_SET_NEW(3);
 	AddWaitEventToSet(conn->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(conn->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	conn->events = WL_SOCKET_WRITEABLE;
 	conn->position = AddWaitEventToSet(conn->set, conn->events, conn->fd, NULL, NULL);
+}
+
+/*
+ * Whether there is a descriptor for a set.  Making one would tell too, with an
+ * error that leaves some memory behind.
+ */
+static bool
+is_descriptor_left(void)
+{
+	int			fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/*
+ * Make the set of events; false if that cannot be done.  PostgreSQL raises an
+ * error then, which nobody shall have because of Redis.
+ */
+static bool
+make_set(CpgConnection *conn)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoffs = InterruptHoldoffCount;
+	volatile bool made = false;
+
+	if (!is_descriptor_left())
+		return false;
+	PG_TRY();
+	{
+		fill_set(conn);
+		made = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		/* which an error takes for over */
+		InterruptHoldoffCount = holdoffs;
+	}
+	PG_END_TRY();
+	return made;
 }
 
 static bool
@@ -186,6 +231,14 @@ has_connected(CpgConnection *conn)
 	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0;
 }
 
+/* This is about the process or the machine, not about the node. */
+static CpgRedisStatus
+report_scarcity(void)
+{
+	cpg_node_report_problem("%s", "too many files are open");
+	return CPG_REDIS_NO_SLOT;
+}
+
 static CpgRedisStatus
 connect_to(CpgConnection *conn, const CpgRedisAddress *address, int64 deadline)
 {
@@ -193,12 +246,15 @@ connect_to(CpgConnection *conn, const CpgRedisAddress *address, int64 deadline)
 		return CPG_REDIS_NO_SLOT;
 	conn->counted = true;
 	if (!acquire_descriptors(conn))
-		return CPG_REDIS_NO_SLOT;
+		return report_scarcity();
 	conn->reader = redisReaderCreate();
-	if (conn->reader == NULL || !open_socket(conn, address))
+	if (conn->reader == NULL)
 		return CPG_REDIS_UNAVAILABLE;
+	if (!open_socket(conn, address))
+		return errno == EMFILE || errno == ENFILE ? report_scarcity() : CPG_REDIS_UNAVAILABLE;
 	set_limits(conn);
-	make_set(conn);
+	if (!make_set(conn))
+		return report_scarcity();
 	if (cpg_redis_wait(conn, WL_SOCKET_WRITEABLE, deadline, true, false) == CPG_WAIT_TIMEOUT)
 		return CPG_REDIS_TIMEOUT;
 	return has_connected(conn) ? CPG_REDIS_OK : CPG_REDIS_UNAVAILABLE;
