@@ -99,7 +99,8 @@ sub fake_redis
 	return $fake;
 }
 
-# fake_count(FAKE, 'connections' or 'commands'): how many there were.
+# fake_count(FAKE, 'connections', 'commands' or 'cluster'): how many there were,
+# the last of them commands that ask for nodes.
 sub fake_count { return -s "$_[0]{dir}/$_[1]" // 0 }
 
 sub fake_url { return "redis://127.0.0.1:$_[0]{port}?name=fake" }
@@ -242,6 +243,7 @@ sub serve
 			while (my $words = next_command(\$peer->{in}))
 			{
 				count_event($fake, 'commands');
+				count_event($fake, 'cluster') if uc $words->[0] eq 'CLUSTER';
 				my ($out, $end) = answer($fake, $words);
 				push @{ $peer->{out} }, @$out;
 				$peer->{end} ||= $end;
