@@ -43,6 +43,7 @@ sub with_files
 one_value($node, $evict);
 my $s = session($node);
 is(run($s, $evict), '1', 'a session that has not needed Redis so far');
+is(run($s, q{SELECT cache_redis('PING')}), 'PONG', '... nor keeps a connection');
 for my $more (0, 1)
 {
 	my ($value, $said) = with_files($s, $more, $read, q{SELECT cache_redis('PING')});
