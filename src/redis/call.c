@@ -277,6 +277,7 @@ cpg_redis_pipeline(int node, const CpgRedisCommand *commands, int count,
 	CpgRedisStatus status;
 	int64		deadline;
 
+	cpg_node_forget_problem();
 	if (!cpg_redis_exists(node))
 		return CPG_REDIS_UNAVAILABLE;
 	if (!fits(commands, count))

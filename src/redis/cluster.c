@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "common/pg_prng.h"
+#include "fault.h"
 #include "guc.h"
 #include "redis/redis_internal.h"
 #include "utils/memutils.h"
@@ -238,6 +239,8 @@ find_target(const CpgRedisReply *reply, int asked, int64 deadline, bool *asking)
 	int			node;
 
 	*asking = reply->len >= 3 && memcmp(reply->data, "ASK", 3) == 0;
+	if (!*asking && CPG_SKIP("cluster-moved"))
+		return -1;
 	if (!read_redirection(reply, asked, &slot, &address))
 		return -1;
 	node = cpg_redis_find(address.host, address.port);
@@ -250,7 +253,7 @@ find_target(const CpgRedisReply *reply, int asked, int64 deadline, bool *asking)
 		(void) cpg_redis_count();
 		node = cpg_redis_find(address.host, address.port);
 	}
-	if (node >= 0 && !*asking)
+	if (node >= 0 && !*asking && !CPG_SKIP("cluster-learn"))
 		cpg_topology_learn(slot, node);
 	return node;
 }
@@ -279,7 +282,7 @@ send_again(int node, const CpgRedisCommand *command, bool asking, unsigned flags
 	CpgRedisReply replies[2];
 	CpgRedisStatus status;
 
-	if (!asking)
+	if (!asking || CPG_SKIP("cluster-asking"))
 		return cpg_call_node(node, command, 1, flags, deadline, reply);
 	status = cpg_call_node(node, commands, 2, flags, deadline, replies);
 	*reply = replies[1];

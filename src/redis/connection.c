@@ -168,13 +168,57 @@ open_socket(CpgConnection *conn, const CpgRedisAddress *address)
 }
 
 static void
-make_set(CpgConnection *conn)
+fill_set(CpgConnection *conn)
 {
+	CPG_FAULT("redis-set");
 	conn->set = CPG_WAIT_EVENT_SET_NEW(3);
 	AddWaitEventToSet(conn->set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(conn->set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
 	conn->events = WL_SOCKET_WRITEABLE;
 	conn->position = AddWaitEventToSet(conn->set, conn->events, conn->fd, NULL, NULL);
+}
+
+/*
+ * Whether there is a descriptor for a set.  Making one would tell too, with an
+ * error that leaves some memory behind.
+ */
+static bool
+is_descriptor_left(const CpgConnection *conn)
+{
+	int			fd = dup(conn->fd);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/*
+ * Make the set of events; false if that cannot be done.  PostgreSQL raises an
+ * error then, which nobody shall have because of Redis.
+ */
+static bool
+make_set(CpgConnection *conn)
+{
+	MemoryContext context = CurrentMemoryContext;
+	uint32		holdoffs = InterruptHoldoffCount;
+	volatile bool made = false;
+
+	if (!is_descriptor_left(conn))
+		return false;
+	PG_TRY();
+	{
+		fill_set(conn);
+		made = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		/* which an error takes for over */
+		InterruptHoldoffCount = holdoffs;
+	}
+	PG_END_TRY();
+	return made;
 }
 
 static bool
@@ -186,6 +230,14 @@ has_connected(CpgConnection *conn)
 	return getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &problem, &len) == 0 && problem == 0;
 }
 
+/* This is about the process or the machine, not about the node. */
+static CpgRedisStatus
+report_scarcity(void)
+{
+	cpg_node_report_problem("%s", "too many files are open");
+	return CPG_REDIS_NO_SLOT;
+}
+
 static CpgRedisStatus
 connect_to(CpgConnection *conn, const CpgRedisAddress *address, int64 deadline)
 {
@@ -193,12 +245,15 @@ connect_to(CpgConnection *conn, const CpgRedisAddress *address, int64 deadline)
 		return CPG_REDIS_NO_SLOT;
 	conn->counted = true;
 	if (!acquire_descriptors(conn))
-		return CPG_REDIS_NO_SLOT;
+		return report_scarcity();
 	conn->reader = redisReaderCreate();
-	if (conn->reader == NULL || !open_socket(conn, address))
+	if (conn->reader == NULL)
 		return CPG_REDIS_UNAVAILABLE;
+	if (!open_socket(conn, address))
+		return errno == EMFILE || errno == ENFILE ? report_scarcity() : CPG_REDIS_UNAVAILABLE;
 	set_limits(conn);
-	make_set(conn);
+	if (!make_set(conn))
+		return report_scarcity();
 	if (cpg_redis_wait(conn, WL_SOCKET_WRITEABLE, deadline, true, false) == CPG_WAIT_TIMEOUT)
 		return CPG_REDIS_TIMEOUT;
 	return has_connected(conn) ? CPG_REDIS_OK : CPG_REDIS_UNAVAILABLE;
@@ -283,25 +338,52 @@ shake_hands(CpgConnection *conn, const CpgUrl *url, int64 deadline)
 	return status;
 }
 
+/*
+ * Nodes that are found have database 0, and most servers no other in a cluster.
+ * The settings come one by one, so the check of none of them can see this.
+ */
+static bool
+is_database_possible(const CpgUrl *url)
+{
+	if (cpg_redis_sharding != CPG_SHARD_CLUSTER || url->db == 0)
+		return true;
+	cpg_node_report_problem("%s", "in Redis Cluster the database must be 0");
+	return false;
+}
+
+/*
+ * Try one address after the other.  Those that are left share the time that is
+ * left, so that one that swallows everything does not keep the next from being
+ * tried.  TIMEOUT if one of them did that and none can be reached.
+ */
 static CpgRedisStatus
 open_connection(CpgConnection *conn, int64 deadline)
 {
 	const CpgUrl *url = cpg_redis_url(conn->node);
 	CpgRedisAddress addresses[CPG_REDIS_ADDRESSES_MAX];
-	int			count = cpg_redis_addresses(conn->node, url, addresses);
-	CpgRedisStatus status = CPG_REDIS_UNAVAILABLE;
+	int			count;
+	CpgRedisStatus worst = CPG_REDIS_UNAVAILABLE;
 
+	if (!is_database_possible(url))
+		return CPG_REDIS_CONFIGURATION;
+	count = cpg_redis_addresses(conn->node, url, addresses);
 	deadline = Min(deadline, cpg_clock_now() + cpg_redis_connect_timeout);
 	for (int i = 0; i < count; i++)
 	{
-		status = connect_to(conn, &addresses[i], deadline);
+		int			left = count - i;
+		int64		now = cpg_clock_now();
+		int64		share = (deadline - now + left - 1) / left;
+		CpgRedisStatus status = connect_to(conn, &addresses[i], now + share);
+
 		if (status == CPG_REDIS_OK)
 			return shake_hands(conn, url, deadline);
 		cpg_connection_close(conn);
-		if (status != CPG_REDIS_UNAVAILABLE)
-			break;
+		if (status == CPG_REDIS_NO_SLOT)
+			return status;
+		if (status == CPG_REDIS_TIMEOUT)
+			worst = status;
 	}
-	return status;
+	return worst;
 }
 
 /* Whether a connection that is open can carry another command. */
@@ -324,6 +406,7 @@ cpg_connection_get(int node, CpgRedisLane lane, int64 deadline, CpgConnection **
 	CpgRedisStatus status = CPG_REDIS_OK;
 
 	*result = conn;
+	cpg_node_forget_problem();
 	if (conn->fd >= 0 && !is_usable(conn))
 		cpg_connection_close(conn);
 	if (conn->fd < 0)

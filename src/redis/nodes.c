@@ -58,7 +58,7 @@ static struct
 	char		name[CPG_URL_NAME_SIZE];
 }			mine[CPG_REDIS_NODES_MAX];
 
-/* What went wrong, more exactly than a status says. */
+/* What went wrong in the latest attempt, more exactly than a status says. */
 static char problem[CPG_REDIS_ERROR_SIZE];
 
 Size
@@ -221,7 +221,7 @@ cpg_node_admit(int node, CpgRedisTicket *ticket)
 
 	ticket->node = -1;
 	ticket->began = microseconds();
-	problem[0] = '\0';
+	cpg_node_forget_problem();
 	if (place == NULL)
 		return true;
 	configure(place, &config);
@@ -321,6 +321,13 @@ cpg_node_forget(CpgRedisTicket *ticket)
 		SpinLockRelease(&place->lock);
 	}
 	ticket->node = -1;
+}
+
+/* Another attempt begins, about which nothing has been said. */
+void
+cpg_node_forget_problem(void)
+{
+	problem[0] = '\0';
 }
 
 /* Say more exactly what the failure is that will be told of next. */

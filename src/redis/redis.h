@@ -48,7 +48,7 @@ typedef enum CpgRedisStatus
 	CPG_REDIS_LOST,				/* the connection ended before the reply did */
 	CPG_REDIS_TIMEOUT,
 	CPG_REDIS_BREAKER_OPEN,		/* not tried: it failed lately */
-	CPG_REDIS_NO_SLOT,			/* not tried: too many connections */
+	CPG_REDIS_NO_SLOT,			/* not tried: too many connections or files */
 	CPG_REDIS_VIOLATION,		/* not the protocol, or beyond the limits */
 	CPG_REDIS_CONFIGURATION		/* files, certificates, AUTH or SELECT */
 } CpgRedisStatus;

@@ -172,6 +172,7 @@ extern void cpg_node_assign(const CpgUrl *urls, int count);
 extern bool cpg_node_admit(int node, CpgRedisTicket *ticket);
 extern void cpg_node_tell(CpgRedisTicket *ticket, bool failed, bool timed_out, const char *error);
 extern void cpg_node_forget(CpgRedisTicket *ticket);
+extern void cpg_node_forget_problem(void);
 extern void cpg_node_report_problem(const char *format,...) pg_attribute_printf(1, 2);
 extern void cpg_node_numbers(int node, CpgRedisNumbers *numbers);
 extern bool cpg_node_take_place(void);

@@ -124,6 +124,8 @@ cpg_redis_receive(int node, int timeout_ms, CpgRedisReply *reply)
 	CpgConnection *conn;
 	CpgRedisStatus status = CPG_REDIS_OK;
 
+	/* other nodes may have been called since the command was sent */
+	cpg_node_forget_problem();
 	if (!cpg_redis_exists(node) ||
 		(conn = cpg_connection_find(node, CPG_REDIS_LANE_STREAM)) == NULL)
 		return CPG_REDIS_UNAVAILABLE;

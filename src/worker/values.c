@@ -13,6 +13,7 @@
 
 #include "bus/frames.h"
 #include "clock.h"
+#include "fault.h"
 #include "l2/seal.h"
 #include "miscadmin.h"
 #include "redis/redis.h"
@@ -22,6 +23,8 @@
 #include "worker/values.h"
 
 #define FRAMES_AT_ONCE	64
+#define PLACES_OF_LOCK	3		/* where it is sought: MOVED and ASK may
+								 * follow each other */
 
 /* A SET that waits to be sent with others to the same node. */
 typedef struct Set
@@ -96,11 +99,10 @@ gather(const CpgFrameJob *job, int node)
 	set->lens[4] = (size_t) snprintf(set->life, sizeof(set->life), INT64_FORMAT, left);
 }
 
-/* Send a command through the stream's connection, for which there is one. */
 static bool
-say(int node, int argc, const char **argv, const size_t *lens)
+say(int node, const CpgRedisCommand *command)
 {
-	return cpg_redis_send(node, argc, argv, lens) == CPG_REDIS_OK;
+	return cpg_redis_send(node, command->argc, command->argv, command->lens) == CPG_REDIS_OK;
 }
 
 static bool
@@ -119,47 +121,85 @@ hear(int node, CpgRedisReply *reply)
 }
 
 /*
- * Delete a lock if it still has our token.  All of it goes through one
- * connection: in another one nothing would be watched.
+ * Send commands through the stream's connection, with asking each behind ASKING,
+ * which in MULTI does no harm; *reply is what the last of them got.  False if not
+ * all were answered, or one with an error: then *reply is the first error.
  */
 static bool
-delete_lock(int node, const CpgFrameJob *job)
+talk(int node, bool asking, const CpgRedisCommand *commands, int count, CpgRedisReply *reply)
+{
+	static const char *const word[] = {"ASKING"};
+	static const size_t len[] = {6};
+	const CpgRedisCommand before = {1, (const char **) word, len};
+	CpgRedisReply error = {0};
+
+	asking = asking && !CPG_SKIP("cluster-asking");
+	for (int i = 0; i < count; i++)
+	{
+		if ((asking && !say(node, &before)) || !say(node, &commands[i]))
+			return false;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		if ((asking && !hear(node, reply)) || !hear(node, reply))
+			return false;
+		if (reply->type == CPG_REDIS_ERROR && error.type != CPG_REDIS_ERROR)
+			error = *reply;
+	}
+	if (error.type == CPG_REDIS_ERROR)
+		*reply = error;
+	return error.type != CPG_REDIS_ERROR;
+}
+
+/*
+ * Delete a lock if it still has our token.  All of it goes through one
+ * connection: in another one nothing would be watched.  False if that has not
+ * been done; *reply may be an error that says why.
+ */
+static bool
+delete_lock(int node, bool asking, const CpgFrameJob *job, CpgRedisReply *reply)
 {
 	const char *key = pnstrdup(job->bytes, job->key_len);
-	const char *token = job->bytes + job->key_len;
 	const char *watch[] = {"WATCH", key};
 	const char *get[] = {"GET", key};
 	const char *multi[] = {"MULTI"};
 	const char *del[] = {"DEL", key};
 	const char *exec[] = {"EXEC"};
-	size_t		watch_lens[] = {5, job->key_len};
-	size_t		get_lens[] = {3, job->key_len};
-	size_t		multi_lens[] = {5};
-	size_t		exec_lens[] = {4};
-	CpgRedisReply watched;
-	CpgRedisReply held;
-	CpgRedisReply reply[3];
+	const size_t watch_lens[] = {5, job->key_len};
+	const size_t get_lens[] = {3, job->key_len};
+	const size_t multi_lens[] = {5};
+	const size_t exec_lens[] = {4};
+	const CpgRedisCommand look[] = {{2, watch, watch_lens}, {2, get, get_lens}};
+	const CpgRedisCommand delete[] = {{1, multi, multi_lens}, {2, del, get_lens}, {1, exec, exec_lens}};
 
-	if (!say(node, 2, watch, watch_lens) || !say(node, 2, get, get_lens) ||
-		!hear(node, &watched) || !hear(node, &held) || held.type != CPG_REDIS_STRING)
+	if (!talk(node, asking, look, lengthof(look), reply))
 		return false;
-	if (held.len != job->frame_len || memcmp(held.data, token, held.len) != 0 ||
-		!cpg_redis_connected(node))
+	if (reply->type != CPG_REDIS_STRING || reply->len != job->frame_len ||
+		memcmp(reply->data, job->bytes + job->key_len, reply->len) != 0)
 		return false;
-	return say(node, 1, multi, multi_lens) && say(node, 2, del, get_lens) &&
-		say(node, 1, exec, exec_lens) && hear(node, &reply[0]) && hear(node, &reply[1]) &&
-		hear(node, &reply[2]);
+	CPG_FAULT("lock-watched");
+	return cpg_redis_connected(node) && talk(node, asking, delete, lengthof(delete), reply);
 }
 
-/* The same; what is watched is forgotten with the connection. */
-static bool
+/*
+ * The same, wherever Redis Cluster has moved it to.  What is watched is forgotten
+ * with the connection.
+ */
+static void
 give_up_lock(const CpgFrameJob *job)
 {
 	int			node = cpg_redis_node_for(job->bytes, job->key_len);
+	bool		asking = false;
 
-	if (!delete_lock(node, job))
+	for (int i = 0; i < PLACES_OF_LOCK && node >= 0; i++)
+	{
+		CpgRedisReply reply = {0};
+
+		if (delete_lock(node, asking, job, &reply))
+			return;
 		cpg_redis_hang_up(node);
-	return true;
+		node = cpg_redis_redirection(node, &reply, &asking);
+	}
 }
 
 /*
@@ -181,8 +221,9 @@ cpg_values_send(void)
 		if (job.kind == CPG_FRAME_JOB_UNLOCK)
 		{
 			/* behind the value that was loaded under it */
-			if (!send_sets() || !give_up_lock(&job))
+			if (!send_sets())
 				return false;
+			give_up_lock(&job);
 			continue;
 		}
 		node = cpg_redis_node_for(job.bytes, job.key_len);

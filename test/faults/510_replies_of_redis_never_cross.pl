@@ -120,7 +120,21 @@ ok(wait_until($node, q{SELECT count(*) = 0 FROM pg_stat_activity WHERE wait_even
 fake_mode($fake, 'echo');
 is(run($sessions[4], q{SELECT cache_redis('GET', 'z')}), 'z', 'there is room again');
 
+# An error while a connection is made, more often than there is room for some.
 close_session(@sessions);
+$s = session($node);
+arm($node, 'redis-set', 'error');
+for my $i (1 .. 10)
+{
+	my $said = run($s, q{SELECT cache_redis('GET', 'z')});
+
+	like($said, qr/too many files are open/, "no set of events, attempt $i") or last;
+}
+disarm($node, 'redis-set');
+is(run($s, q{SELECT cache_redis('GET', 'z')}), 'z', 'well again, nothing was lost');
+is(one_value($node, 'SELECT breaker FROM cache_redis_nodes'), 'closed', 'the server was not blamed');
+
+close_session($s);
 check_store($node);
 $node->stop;
 fake_stop($fake);

@@ -101,6 +101,49 @@ for my $step ('open', 'keys', 'close')
 	  or diag value('SELECT * FROM cache_bus');
 }
 
+# The lock of a load whose slot moves meanwhile is given up where it is then.
+sub locks_of
+{
+	my ($server) = @_;
+
+	return grep { /:l:postgres:x:/ } split /\n/, redis($server, 'KEYS', 'cachepg:default:l:*');
+}
+
+sub move_lock
+{
+	my ($key, @steps) = @_;
+	my ($gate) = my @loads = start_psql($node, 'SELECT pg_advisory_lock(1); SELECT pg_sleep(60)');
+	my $at;
+
+	ok(wait_until($node, q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = 1}), 'a gate');
+	push @loads, start_psql($node, "SELECT cache_fetch('x:$key', 'SELECT 7 FROM pg_advisory_xact_lock_shared(1)')");
+	for (1 .. 500)
+	{
+		($at) = grep { locks_of($_) } @redis;
+		last if $at;
+		Time::HiRes::sleep(0.02);
+	}
+	ok($at, 'a load has its lock');
+	my ($lock) = locks_of($at);
+	my ($next) = grep { $_ != $at } @redis;
+	cluster_move(slot_of($lock), $at, $next, $_) for @steps;
+	is(join(' ', locks_of($at), locks_of($next)), $lock, 'it moves');
+	is((locks_of($next))[0], $lock, '... to another node');
+	value(q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND pid <> pg_backend_pid()});
+	is((finish_psql(@loads))[1][1], "7\n", 'the load ends');
+	for (1 .. 500)
+	{
+		last unless locks_of($next);
+		Time::HiRes::sleep(0.02);
+	}
+	cluster_move(slot_of($lock), $at, $next, 'close');
+	return join ' ', map { locks_of($_) } @redis;
+}
+
+value(q{SELECT cache_namespace_create('x', scope => 'shared', adhoc => 'shared', load_lock => true, load_timeout => '5 min')});
+is(move_lock('asked', 'open', 'keys'), '', 'a lock is given up through ASK');
+is(move_lock('moved', 'open', 'keys', 'close'), '', '... and through MOVED');
+
 # Many slots, while many read.
 my ($out, $err) = ('', '');
 my $load = start_load($node, 8, 3, q{\set i random(1, 200)

@@ -63,24 +63,41 @@ is(count_of($stranger, 'connections'), 0, 'the stranger was left alone');
 for my $bytes (
 	"*0\r\n", "*1\r\n*0\r\n", "*1\r\n:1\r\n", "*1\r\n*3\r\n:-1\r\n:5\r\n*2\r\n\$1\r\nh\r\n:1\r\n",
 	"*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n\$1\r\nh\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n\$1\r\nh\r\n:0\r\n",
-	"*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n\$3\r\nh h\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n*-1\r\n:1\r\n", "\$-1\r\n")
+	"*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n\$3\r\nh h\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n*-1\r\n:0\r\n", "\$-1\r\n")
 {
 	fake_mode($fake, 'raw', $bytes);
-	my $began = count_of($fake, 'commands');
+	my $began = count_of($fake, 'cluster');
 
-	ok(wait_until($node, qq{SELECT cache_redis_locate('k') = '127.0.0.1:$fake->{port}' AND pg_read_file('$fake->{dir}/commands') IS NOT NULL AND length(pg_read_file('$fake->{dir}/commands')) > $began + 1}), 'no topology');
+	# two commands ask; the first may be of before
+	ok(wait_until($node, qq{SELECT cache_redis_locate('k') = '127.0.0.1:$fake->{port}' AND length(pg_read_file('$fake->{dir}/cluster')) >= $began + 4}), 'no topology');
 	is(one_value($node, 'SELECT count(*) FROM cache_redis_nodes'), 1, '... gives no nodes');
 }
 
-# One that names another node.
-fake_mode($fake, 'raw', "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n\$9\r\n127.0.0.1\r\n:$stranger->{port}\r\n");
+# One that names another node, once without its host, which is the same then.
+fake_mode($fake, 'raw', "*2\r\n*3\r\n:0\r\n:7999\r\n*2\r\n\$-1\r\n:$stranger->{port}\r\n"
+	  . "*3\r\n:8000\r\n:16383\r\n*2\r\n\$9\r\n127.0.0.1\r\n:$stranger->{port}\r\n");
 ok(wait_until($node, qq{SELECT cache_redis_locate('k') = '127.0.0.1:$stranger->{port}'}), 'a topology is believed');
 fake_mode($fake, 'raw', "-ERR This instance has cluster support disabled\r\n");
 is(one_value($node, q{SELECT cache_redis('GET', 'k')}), 'k', '... and used, also when nobody tells of it any more');
 is(one_value($node, q{SELECT name || setting FROM pg_settings WHERE name = 'cachepg.redis_sharding'}), 'cachepg.redis_shardingcluster', 'the setting');
+
+# A database, which a cluster does not have.
+my $said = 'in Redis Cluster the database must be 0';
+fake_mode($fake, 'echo');
+$node->append_conf('postgresql.conf', "cachepg.redis_servers = 'redis://localhost:$fake->{port}/1?name=one'");
+$node->reload;
+ok(wait_until($node, q{SELECT string_agg(node, ' ') = 'one' FROM cache_redis_nodes}), 'a URL with a database');
+# until workers have closed what they had
+ok(wait_until($node, qq{SELECT last_error = '$said' AND breaker <> 'closed' FROM cache_redis_nodes}), '... is not used, which the view says');
+$before = count_of($fake, 'connections');
+is(one_value($node, 'SELECT error FROM cache_redis_ping()'), $said, '... and a ping');
+fails_with($node, q{SELECT cache_redis('GET', 'k')}, '08001', qr/Redis server "one" failed: $said/, '... and a command');
+is(count_of($fake, 'connections'), $before, '... without a connection');
+is(scalar(() = slurp_file($node->logfile) =~ /Redis server "one" fails.*\n.*$said/g), 1, 'one line in the log');
 $node->append_conf('postgresql.conf', q{cachepg.redis_sharding = 'rendezvous'});
 $node->reload;
 ok(wait_until($node, 'SELECT count(*) = 1 FROM cache_redis_nodes'), 'independent servers again');
+ok(wait_until($node, 'SELECT ok FROM cache_redis_ping()'), '... have databases');
 check_store($node);
 $node->stop;
 done_testing();

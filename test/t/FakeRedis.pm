@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 use IO::Select;
-use IO::Socket::INET;
+use IO::Socket::IP;
 use POSIX ();
 use PostgreSQL::Test::Utils;
 use RedisServer ();
@@ -62,11 +62,12 @@ sub stop_redis
 	return;
 }
 
-# fake_redis(): a server whose behaviour is what the latest fake_mode() says.
+# fake_redis([ADDRESS [, PORT]]): a server whose behaviour is what the latest fake_mode() says.
 # Each connection reads commands; for the one at hand the mode is read anew:
 #
 #	echo			the last argument as a bulk string; PING and AUTH right
 #	raw BYTES		exactly these bytes (escaped as in Perl), then it goes on
+#	once MODE		exactly these bytes, then MODE from the next command on
 #	cut N BYTES		the first N of these bytes, then the end
 #	stall N [S] [BYTES]	the first N of these bytes, or of what is right; the
 #					rest after S seconds, or never
@@ -78,8 +79,10 @@ sub stop_redis
 # Also counts commands and connections: see the files in its directory.
 sub fake_redis
 {
+	my ($address, $port) = @_;
 	my $fake = { dir => PostgreSQL::Test::Utils::tempdir_short() };
-	my $listener = IO::Socket::INET->new(Listen => 100, LocalAddr => '127.0.0.1', Proto => 'tcp', ReuseAddr => 1)
+	my $listener = IO::Socket::IP->new(
+		Listen => 100, LocalHost => $address // '127.0.0.1', LocalPort => $port // 0, Proto => 'tcp', ReuseAddr => 1)
 	  or die "could not listen: $!";
 
 	$fake->{port} = $listener->sockport;
@@ -97,7 +100,8 @@ sub fake_redis
 	return $fake;
 }
 
-# fake_count(FAKE, 'connections' or 'commands'): how many there were.
+# fake_count(FAKE, 'connections', 'commands' or 'cluster'): how many there were,
+# the last of them commands that ask for nodes.
 sub fake_count { return -s "$_[0]{dir}/$_[1]" // 0 }
 
 sub fake_url { return "redis://127.0.0.1:$_[0]{port}?name=fake" }
@@ -179,6 +183,11 @@ sub answer
 	return ([ [ $now, honest($words) ] ], 0) if $mode eq 'echo';
 	return ([ [ $now + $1, honest($words) ] ], 0) if $mode =~ /^late (\S+)/;
 	return ([ [ $now, $bytes ] ], 0) if $mode eq 'raw';
+	if ($mode =~ /^once (.*)/)
+	{
+		fake_mode($fake, $1);
+		return ([ [ $now, $bytes ] ], 0);
+	}
 	return ([ [ $now, substr($bytes, 0, $1) ] ], 1) if $mode =~ /^cut (\d+)/;
 	if ($mode =~ /^stall (\d+)(?: (\S+))?/)
 	{
@@ -235,6 +244,7 @@ sub serve
 			while (my $words = next_command(\$peer->{in}))
 			{
 				count_event($fake, 'commands');
+				count_event($fake, 'cluster') if uc $words->[0] eq 'CLUSTER';
 				my ($out, $end) = answer($fake, $words);
 				push @{ $peer->{out} }, @$out;
 				$peer->{end} ||= $end;
