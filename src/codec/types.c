@@ -210,23 +210,6 @@ mix_columns(uint64 shape, Oid typid)
 	return shape;
 }
 
-/* The type inside an array, range, multirange or domain; InvalidOid if none. */
-static Oid
-inner_type(Oid typid, Form_pg_type form)
-{
-	switch (form->typtype)
-	{
-		case TYPTYPE_DOMAIN:
-			return form->typbasetype;
-		case TYPTYPE_RANGE:
-			return get_range_subtype(typid);
-		case TYPTYPE_MULTIRANGE:
-			return get_range_subtype(get_multirange_range(typid));
-		default:
-			return get_element_type(typid);
-	}
-}
-
 /* Mix in the name of a type, of what is inside it, and of its columns. */
 static uint64
 mix_type(uint64 shape, Oid typid)
@@ -239,7 +222,7 @@ mix_type(uint64 shape, Oid typid)
 	if (!HeapTupleIsValid(tuple))
 		return shape;
 	shape = mix_text(shape, NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
-	inner = inner_type(typid, (Form_pg_type) GETSTRUCT(tuple));
+	inner = cpg_type_inside(typid, ((Form_pg_type) GETSTRUCT(tuple))->typtype);
 	if (((Form_pg_type) GETSTRUCT(tuple))->typtype == TYPTYPE_COMPOSITE)
 		shape = mix_columns(shape, typid);
 	ReleaseSysCache(tuple);

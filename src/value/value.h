@@ -43,6 +43,7 @@ extern bool cpg_value_in_range(Oid typid, Datum datum, Oid asked);
 extern void cpg_value_convert(CpgValue *value, Oid asked, CpgDomainState *state);
 
 /* shape.c */
+extern Oid	cpg_type_inside(Oid typid, char typtype);
 extern bool cpg_type_is_structured(Oid typid);
 extern uint64 cpg_type_shape(Oid typid);
 
