@@ -4,7 +4,7 @@
 #
 # Frames are taken as cachepg wrote them, damaged, given a right CRC again and
 # played back under other keys.  CPG_SEED replays a run, CPG_MUTATIONS is how many
-# there are of each of the 102 frames (100).
+# there are of each of the 102 frames (50).
 use strict;
 use warnings;
 
@@ -18,7 +18,7 @@ use Test::More;
 use Time::HiRes ();
 
 my $seed = $ENV{CPG_SEED} // int(rand(2**31));
-my $times = $ENV{CPG_MUTATIONS} // 100;
+my $times = $ENV{CPG_MUTATIONS} // 50;
 my $redis = start_redis();
 my $node = new_cluster('hostile', 'cachepg.redis_servers' => redis_url($redis), 'cachepg.server_name' => 'a');
 my $prefix = 'cachepg:default:v:postgres:';
