@@ -104,7 +104,7 @@ has_binary_form(Oid typid)
 /*
  * Whether the receive function of a built-in type takes no more memory than its
  * bytes are worth.  Others, as those of arrays, multiranges, varbit, path and
- * tsvector, read a number of things and take memory for them, up to 1 GB, before
+ * polygon, read a number of things and take memory for them, up to 1 GB, before
  * they see that they are not there.
  */
 static bool
