@@ -65,7 +65,7 @@ to_scalar(Oid typid, Datum datum, JsonbValue *scalar)
 	}
 }
 
-/* Whether a type is one of those that become jsonb without an error, and soon. */
+/* Whether a type is one of those whose values, as long as can be kept, become jsonb without an error. */
 bool
 cpg_value_is_simple(Oid typid)
 {
@@ -78,6 +78,8 @@ cpg_value_is_simple(Oid typid)
 		case INT8OID:
 		case TEXTOID:
 		case VARCHAROID:
+		case BPCHAROID:
+		case BYTEAOID:
 			return true;
 		default:
 			return false;
