@@ -39,8 +39,8 @@ PG_FUNCTION_INFO_V1(cachepg_cache_ttl);
  * value is for what is found.
  */
 static bool
-make_request(const CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *value,
-			 CpgL2Request *request)
+make_request(const CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgL2As as, Oid wanted,
+			 CpgValue *value, CpgL2Request *request)
 {
 	/*
 	 * what is read inside of a load becomes a part of it, with all it is made
@@ -52,7 +52,8 @@ make_request(const CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue
 	request->key = *key;
 	request->key.any_fingerprint = false;
 	request->key.fingerprint = 0;
-	request->wanted = InvalidOid;
+	request->as = as;
+	request->wanted = wanted;
 	request->value = value;
 	request->found = false;
 	cpg_l2_name_of_key(ns, &request->key, &request->name);
@@ -61,11 +62,12 @@ make_request(const CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue
 
 /* Look in Redis for what was set under a key that this server does not have. */
 static bool
-read_from_redis(CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgValue *value)
+read_from_redis(CpgNamespace *ns, const CpgKey *key, CpgCounter why, CpgL2As as, Oid wanted,
+				CpgValue *value)
 {
 	CpgL2Request request;
 
-	if (!make_request(ns, key, why, value, &request))
+	if (!make_request(ns, key, why, as, wanted, value, &request))
 		return false;
 	cpg_l2_fill_many(&request, 1);
 	return request.found;
@@ -113,14 +115,14 @@ read_here(const text *text_key, CpgValue *value, Miss *miss)
 
 /* Read a key and count; false on a miss. */
 static bool
-read_key(const text *text_key, CpgValue *value)
+read_key(const text *text_key, CpgL2As as, Oid wanted, CpgValue *value)
 {
 	Miss		miss;
 
 	if (likely(read_here(text_key, value, &miss)))
 		return true;
 	return unlikely(cpg_bus_usable()) && miss.ns != NULL &&
-		read_from_redis(miss.ns, &miss.key, miss.why, value);
+		read_from_redis(miss.ns, &miss.key, miss.why, as, wanted, value);
 }
 
 /* Convert a value to the asked type; what that compiles is kept in fn_extra. */
@@ -144,7 +146,7 @@ get_typed(FunctionCallInfo fcinfo, Oid asked)
 {
 	CpgValue	value;
 
-	if (PG_ARGISNULL(0) || !read_key(PG_GETARG_TEXT_PP(0), &value))
+	if (PG_ARGISNULL(0) || !read_key(PG_GETARG_TEXT_PP(0), CPG_L2_AS_CONVERTED, asked, &value))
 	{
 		cpg_require_preload();
 		if (PG_ARGISNULL(1))
@@ -176,7 +178,7 @@ cachepg_cache_get_jsonb(PG_FUNCTION_ARGS)
 	CpgValue	value;
 
 	cpg_require_preload();
-	if (PG_ARGISNULL(0) || !read_key(PG_GETARG_TEXT_PP(0), &value) || value.isnull)
+	if (PG_ARGISNULL(0) || !read_key(PG_GETARG_TEXT_PP(0), CPG_L2_AS_JSONB, InvalidOid, &value) || value.isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(cpg_value_to_jsonb(value.typid, value.datum));
 }
@@ -213,7 +215,8 @@ emit_some(ReturnSetInfo *rsinfo, const Datum *keys, const bool *nulls, int count
 			continue;
 		if (requests == NULL)
 			requests = palloc(count * sizeof(CpgL2Request));
-		if (make_request(miss.ns, &miss.key, miss.why, &value[i], &requests[nrequests]))
+		if (make_request(miss.ns, &miss.key, miss.why, CPG_L2_AS_JSONB, InvalidOid, &value[i],
+						 &requests[nrequests]))
 			request_of[i] = nrequests++;
 	}
 	if (nrequests > 0)
@@ -292,7 +295,7 @@ is_there(const text *text_key, int64 now, CpgValue *value)
 	if (likely(read.hit || !cpg_bus_usable()))
 		return read.hit;
 	ns = cpg_key_resolve(text_key, CPG_PRIVILEGE_READ, &key);
-	return ns->number >= 0 && read_from_redis(ns, &key, read.why, value);
+	return ns->number >= 0 && read_from_redis(ns, &key, read.why, CPG_L2_AS_IT_IS, InvalidOid, value);
 }
 
 Datum

@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "mb/pg_wchar.h"
 #include "port/pg_bswap.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -61,6 +62,45 @@ send(Call *call)
 	return true;
 }
 
+/* The next four bytes as a number; 0 if there are none. */
+static uint32
+take_number(CpgSpan *from)
+{
+	uint32		number;
+
+	if (from->len < sizeof(number))
+		return 0;
+	memcpy(&number, from->data, sizeof(number));
+	from->data += sizeof(number);
+	from->len -= sizeof(number);
+	return pg_ntoh32(number);
+}
+
+/*
+ * Whether an array can have the elements that it says it has: each has a length
+ * before it.  Its receive function takes memory for them first.
+ */
+static bool
+has_its_elements(CpgSpan bytes)
+{
+	uint32		dimensions = take_number(&bytes);
+	uint64		elements = 1;
+
+	/* flags and the type of the elements */
+	(void) take_number(&bytes);
+	(void) take_number(&bytes);
+	if (dimensions > MAXDIM || bytes.len < dimensions * 8)
+		return false;
+	for (uint32 i = 0; i < dimensions; i++)
+	{
+		elements *= take_number(&bytes);
+		(void) take_number(&bytes);
+		if (elements > bytes.len / 4)
+			return false;
+	}
+	return true;
+}
+
 static bool
 receive(Call *call)
 {
@@ -68,6 +108,8 @@ receive(Call *call)
 	Oid			function;
 	Oid			parameter;
 
+	if (OidIsValid(get_element_type(call->type->base)) && !has_its_elements(call->bytes))
+		return false;
 	/* a copy, since these functions may write a NUL behind what they read */
 	initStringInfo(&buffer);
 	if (call->bytes.len > 0)

@@ -13,19 +13,22 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "access/transam.h"
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "codec/codec_internal.h"
+#include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 
 #define PLAIN_VALUE_MAX (16 * 1024 * 1024)
 
-/* What is to be done, as it goes through the subtransaction. */
+/* A value to be encoded or decoded, as it goes through the subtransaction. */
 typedef struct Job
 {
-	bool		(*function) (const CpgCodecType *type, struct Job *job);
 	CpgCodecType type;
 	CpgFrameCodec codec;
 	CpgSpan		bytes;
@@ -52,22 +55,25 @@ is_passed_on(int sqlerrcode)
 }
 
 static bool
-with_snapshot(Job *job)
+with_snapshot(bool (*function) (void *), void *argument)
 {
 	bool		done;
 
 	if (ActiveSnapshotSet())
-		return job->function(&job->type, job);
+		return function(argument);
 	/* functions that check a value may look at tables */
 	PushActiveSnapshot(GetTransactionSnapshot());
-	done = job->function(&job->type, job);
+	done = function(argument);
 	PopActiveSnapshot();
 	return done;
 }
 
-/* Do a job; an error of its own means that it is not done. */
-static bool
-run_guarded(Job *job)
+/*
+ * Call a function in a subtransaction; false if it gives that or an error, or if
+ * there can be none.  Raises nothing but cancellations and lack of memory.
+ */
+bool
+cpg_codec_guarded(bool (*function) (void *), void *argument)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -79,7 +85,7 @@ run_guarded(Job *job)
 	MemoryContextSwitchTo(caller);
 	PG_TRY();
 	{
-		done = with_snapshot(job);
+		done = with_snapshot(function, argument);
 		ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
@@ -127,8 +133,11 @@ is_portable(const CpgCodecType *type)
 }
 
 static bool
-encode(const CpgCodecType *type, Job *job)
+encode(void *argument)
 {
+	Job		   *job = argument;
+	const CpgCodecType *type = &job->type;
+
 	if (job->codec == CPG_FRAME_MSGPACK && cpg_msgpack_encode(type, job->datum, &job->bytes))
 		return true;
 	if (job->codec == CPG_FRAME_BINARY && is_portable(type) &&
@@ -148,7 +157,7 @@ bool
 cpg_codec_encode(CpgFrameCodec wanted, Oid typid, Datum value, bool isnull, int compress_above,
 				 CpgEncoded *encoded)
 {
-	Job			job = {.function = encode,.codec = wanted,.datum = value};
+	Job			job = {.codec = wanted,.datum = value};
 	CpgSpan		compressed;
 
 	memset(encoded, 0, sizeof(*encoded));
@@ -159,7 +168,7 @@ cpg_codec_encode(CpgFrameCodec wanted, Oid typid, Datum value, bool isnull, int 
 		return true;
 	}
 	job.type = cpg_codec_type_of(typid);
-	if (!(is_plain_value(&job.type, value) ? encode(&job.type, &job) : run_guarded(&job)))
+	if (!(is_plain_value(&job.type, value) ? encode(&job) : cpg_codec_guarded(encode, &job)))
 		return false;
 	if (job.bytes.len > CPG_FRAME_RAW_MAX)
 		return false;
@@ -177,8 +186,11 @@ cpg_codec_encode(CpgFrameCodec wanted, Oid typid, Datum value, bool isnull, int 
 }
 
 static bool
-decode(const CpgCodecType *type, Job *job)
+decode(void *argument)
 {
+	Job		   *job = argument;
+	const CpgCodecType *type = &job->type;
+
 	switch (job->codec)
 	{
 		case CPG_FRAME_JSON:
@@ -205,6 +217,25 @@ is_plain_input(const Job *job)
 		cpg_json_check(cpg_span(job->bytes.data + 1, job->bytes.len - 1)) == CPG_JSON_VALID;
 }
 
+static bool
+check_null(void *typid)
+{
+	Oid			function;
+	Oid			parameter;
+
+	getTypeInputInfo(*(Oid *) typid, &function, &parameter);
+	(void) OidInputFunctionCall(function, NULL, parameter, -1);
+	return true;
+}
+
+/* Whether NULL can be a value of a type: a domain may refuse it. */
+static bool
+may_be_null(Oid typid)
+{
+	return typid < FirstNormalObjectId || get_typtype(typid) != TYPTYPE_DOMAIN ||
+		cpg_codec_guarded(check_null, &typid);
+}
+
 /*
  * Decode what a frame holds as a value of a type, in the current memory context;
  * of a NULL, of which the frame's flags tell, value is 0.  False if that cannot
@@ -214,11 +245,11 @@ is_plain_input(const Job *job)
 bool
 cpg_codec_decode(const CpgFrame *frame, Oid typid, Size max, Datum *value)
 {
-	Job			job = {.function = decode,.codec = frame->codec,.bytes = frame->payload};
+	Job			job = {.codec = frame->codec,.bytes = frame->payload};
 
 	*value = (Datum) 0;
 	if (frame->flags & CPG_FRAME_NULL)
-		return frame->payload.len == 0;
+		return frame->payload.len == 0 && may_be_null(typid);
 	if (frame->raw_len > max || frame->payload.len > max || frame->raw_len >= MaxAllocSize / 2)
 		return false;
 	if (frame->flags & CPG_FRAME_LZ4)
@@ -229,7 +260,7 @@ cpg_codec_decode(const CpgFrame *frame, Oid typid, Size max, Datum *value)
 	else if (frame->payload.len != frame->raw_len)
 		return false;
 	job.type = cpg_codec_type_of(typid);
-	if (!(is_plain_input(&job) ? decode(&job.type, &job) : run_guarded(&job)))
+	if (!(is_plain_input(&job) ? decode(&job) : cpg_codec_guarded(decode, &job)))
 		return false;
 	*value = job.datum;
 	return true;

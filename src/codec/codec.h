@@ -39,6 +39,7 @@ extern bool cpg_codec_available(CpgFrameCodec codec);
 extern bool cpg_codec_encode(CpgFrameCodec wanted, Oid typid, Datum value, bool isnull,
 							 int compress_above, CpgEncoded *encoded);
 extern bool cpg_codec_decode(const CpgFrame *frame, Oid typid, Size max, Datum *value);
+extern bool cpg_codec_guarded(bool (*function) (void *), void *argument);
 
 /* types.c */
 extern bool cpg_codec_name(Oid typid, CpgSpan *schema, CpgSpan *name);

@@ -101,15 +101,40 @@ has_binary_form(Oid typid)
 	return has;
 }
 
-/* Whether a type is built in, with all that is inside it. */
+/*
+ * Whether the receive function of a built-in type takes no more memory than its
+ * bytes are worth.  Others, as those of arrays, multiranges, varbit, path and
+ * polygon, read a number of things and take memory for them, up to 1 GB, before
+ * they see that they are not there.
+ */
+static bool
+is_frugal(Oid typid)
+{
+	switch (typid)
+	{
+		case BYTEAOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case JSONOID:
+		case JSONBOID:
+		case JSONPATHOID:
+		case XMLOID:
+		case NUMERICOID:
+		case INETOID:
+		case CIDROID:
+			return true;
+	}
+	return get_typlen(typid) > 0 || get_typtype(typid) == TYPTYPE_RANGE;
+}
+
+/* Whether a type is built in, and of one piece. */
 static bool
 is_built_in(Oid typid)
 {
-	Oid			element = get_element_type(typid);
-
 	return typid < FirstNormalObjectId && !is_reference(typid) && has_binary_form(typid) &&
 		get_typtype(typid) != TYPTYPE_PSEUDO && get_typtype(typid) != TYPTYPE_COMPOSITE &&
-		(!OidIsValid(element) || is_built_in(element));
+		is_frugal(typid);
 }
 
 /* The binary form of a composite names the types of its columns. */
@@ -129,15 +154,19 @@ has_built_in_columns(Oid typid)
 }
 
 /*
- * Whether the binary form of a type means the same on every server: no OID in
- * it but built-in ones.  The type itself may be anybody's domain, range or
- * composite of such.
+ * Whether the binary form of a type means the same on every server, with no OID
+ * in it but built-in ones, and can be read from nobody's hands.  The type itself
+ * may be anybody's domain, range or composite of such.  An array is one whose
+ * elements are; binary.c looks at how many it says there are.
  */
 bool
 cpg_codec_is_portable(Oid typid)
 {
 	Oid			base = getBaseType(typid);
+	Oid			element = get_element_type(base);
 
+	if (OidIsValid(element))
+		return is_built_in(element);
 	if (is_built_in(base))
 		return true;
 	if (!has_binary_form(base))
@@ -148,8 +177,6 @@ cpg_codec_is_portable(Oid typid)
 			return base >= FirstNormalObjectId && has_built_in_columns(base);
 		case TYPTYPE_RANGE:
 			return is_built_in(get_range_subtype(base));
-		case TYPTYPE_MULTIRANGE:
-			return is_built_in(get_range_subtype(get_multirange_range(base)));
 		default:
 			return false;
 	}
@@ -183,23 +210,6 @@ mix_columns(uint64 shape, Oid typid)
 	return shape;
 }
 
-/* The type inside an array, range, multirange or domain; InvalidOid if none. */
-static Oid
-inner_type(Oid typid, Form_pg_type form)
-{
-	switch (form->typtype)
-	{
-		case TYPTYPE_DOMAIN:
-			return form->typbasetype;
-		case TYPTYPE_RANGE:
-			return get_range_subtype(typid);
-		case TYPTYPE_MULTIRANGE:
-			return get_range_subtype(get_multirange_range(typid));
-		default:
-			return get_element_type(typid);
-	}
-}
-
 /* Mix in the name of a type, of what is inside it, and of its columns. */
 static uint64
 mix_type(uint64 shape, Oid typid)
@@ -212,7 +222,7 @@ mix_type(uint64 shape, Oid typid)
 	if (!HeapTupleIsValid(tuple))
 		return shape;
 	shape = mix_text(shape, NameStr(((Form_pg_type) GETSTRUCT(tuple))->typname));
-	inner = inner_type(typid, (Form_pg_type) GETSTRUCT(tuple));
+	inner = cpg_type_inside(typid, ((Form_pg_type) GETSTRUCT(tuple))->typtype);
 	if (((Form_pg_type) GETSTRUCT(tuple))->typtype == TYPTYPE_COMPOSITE)
 		shape = mix_columns(shape, typid);
 	ReleaseSysCache(tuple);

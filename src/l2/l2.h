@@ -43,6 +43,15 @@ extern void cpg_apply_everything(const CpgApply *apply);
 extern bool cpg_l2_readable(const CpgNamespace *ns);
 extern bool cpg_l2_worth_asking(CpgCounter why);
 
+/* As what a value is wanted; what cannot be that is not taken. */
+typedef enum CpgL2As
+{
+	CPG_L2_AS_IT_IS,
+	CPG_L2_AS_TYPE,				/* of a type, exactly */
+	CPG_L2_AS_CONVERTED,		/* as cpg_value_convert makes it one of a type */
+	CPG_L2_AS_JSONB				/* as cpg_value_to_jsonb makes it jsonb */
+} CpgL2As;
+
 /* What is looked for in Redis, and whether it was there. */
 typedef struct CpgL2Request
 {
@@ -50,11 +59,17 @@ typedef struct CpgL2Request
 								 * read all namespaces anew */
 	CpgKey		key;
 	CpgL2Name	name;
-	Oid			wanted;			/* type; InvalidOid: any */
+	CpgL2As		as;
+	Oid			wanted;			/* type */
 	CpgValue   *value;			/* filled if found */
 	bool		found;
 } CpgL2Request;
 
+/* wanted.c */
+extern bool cpg_l2_wants_type(const CpgL2Request *request, Oid typid, bool isnull);
+extern bool cpg_l2_wants(const CpgL2Request *request, Oid typid, Datum datum);
+
+/* read.c */
 extern void cpg_l2_fill_many(CpgL2Request *requests, int count);
 extern bool cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
 						CpgValue *value);

@@ -136,6 +136,9 @@ is_valid_here(const Found *found, uint64 hash)
 	if (!cpg_span_equal(frame->origin, cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()))) ||
 		memcmp(frame->epoch, epoch, sizeof(epoch)) != 0)
 		return false;
+	/* nothing would make it invalid */
+	if (frame->stamp > cpg_guard_stamp(cpg_guard))
+		return false;
 	for (int i = 0; i < frame->ncells; i++)
 	{
 		if (found->cell[i] >= cpg_guard->first[CPG_CELL_MIRROR])
@@ -265,8 +268,9 @@ take(CpgL2Request *request, const CpgRedisReply *reply, Found *found)
 		return false;
 	CPG_FAULT("l2-accepted");
 	type = cpg_codec_type(found->frame.type_schema, found->frame.type_name);
-	return (!OidIsValid(request->wanted) || type == request->wanted) &&
+	return cpg_l2_wants_type(request, type, (found->frame.flags & CPG_FRAME_NULL) != 0) &&
 		decode(&found->frame, type, &datum, &isnull) &&
+		(isnull || cpg_l2_wants(request, type, datum)) &&
 		keep(&request->ns, &request->key, found, type, datum, isnull, request->value);
 }
 
@@ -329,12 +333,13 @@ cpg_l2_fill_many(CpgL2Request *requests, int count)
 	pfree(nodes);
 }
 
-/* The same for one value; true if it was found. */
+/* The same for one value of a type; true if it was found. */
 bool
 cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
 			CpgValue *value)
 {
-	CpgL2Request request = {.ns = *ns,.key = *key,.name = *name,.wanted = wanted,.value = value};
+	CpgL2Request request = {.ns = *ns,.key = *key,.name = *name,.as = CPG_L2_AS_TYPE,.wanted = wanted,
+	.value = value};
 	CpgL2Request *some = &request;
 
 	fill_some(&some, 1, cpg_redis_node_for(name->key, name->key_len));

@@ -62,6 +62,28 @@ convert_integer(CpgValue *value, Oid asked)
 	return true;
 }
 
+/*
+ * Whether values of a type can be converted to another one, if they are in its
+ * range and pass its checks.
+ */
+bool
+cpg_value_convertible(Oid typid, Oid asked)
+{
+	Oid			base = getBaseType(asked);
+
+	return typid == asked || (is_integer(typid) && is_integer(base)) || IsBinaryCoercible(typid, base);
+}
+
+/* Whether a value (not NULL) of such a type is in the range of the other one. */
+bool
+cpg_value_in_range(Oid typid, Datum datum, Oid asked)
+{
+	CpgValue	value = {.typid = typid,.datum = datum};
+	Oid			base = getBaseType(asked);
+
+	return !is_integer(typid) || !is_integer(base) || convert_integer(&value, base);
+}
+
 static void
 mismatch(Oid stored, Oid asked)
 {
@@ -98,7 +120,7 @@ cpg_value_convert(CpgValue *value, Oid asked, CpgDomainState *state)
 					 errmsg("cached value is out of range for type %s", format_type_be(base)),
 					 errhint("Ask for the stored type, %s.", format_type_be(value->typid))));
 	}
-	else if (!IsBinaryCoercible(value->typid, base))
+	else if (!cpg_value_convertible(value->typid, asked))
 		mismatch(value->typid, asked);
 
 	if (base != asked)

@@ -65,6 +65,27 @@ to_scalar(Oid typid, Datum datum, JsonbValue *scalar)
 	}
 }
 
+/* Whether a type is one of those whose values, as long as can be kept, become jsonb without an error. */
+bool
+cpg_value_is_simple(Oid typid)
+{
+	switch (typid)
+	{
+		case JSONBOID:
+		case BOOLOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case BYTEAOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /* to_jsonb of a value that is not NULL, in the current memory context. */
 Datum
 cpg_value_to_jsonb(Oid typid, Datum datum)

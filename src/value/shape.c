@@ -17,17 +17,36 @@
 #include "core/hash.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "value/value.h"
 
-/* The type inside an array, range, multirange or domain; InvalidOid if none. */
+/* What a domain is one of, which may be a domain too. */
 static Oid
-inner_type(Oid typid, char typtype)
+next_base(Oid domain)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(domain));
+	Oid			base = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		base = ((Form_pg_type) GETSTRUCT(tuple))->typbasetype;
+		ReleaseSysCache(tuple);
+	}
+	return base;
+}
+
+/*
+ * The type one level inside an array, range, multirange or domain, by its
+ * typtype; InvalidOid if none.
+ */
+Oid
+cpg_type_inside(Oid typid, char typtype)
 {
 	switch (typtype)
 	{
 		case TYPTYPE_DOMAIN:
-			return getBaseType(typid);
+			return next_base(typid);
 		case TYPTYPE_RANGE:
 			return get_range_subtype(typid);
 		case TYPTYPE_MULTIRANGE:
@@ -46,7 +65,7 @@ cpg_type_is_structured(Oid typid)
 
 	if (typtype == TYPTYPE_COMPOSITE)
 		return true;
-	inner = inner_type(typid, typtype);
+	inner = cpg_type_inside(typid, typtype);
 	return OidIsValid(inner) && cpg_type_is_structured(inner);
 }
 
@@ -85,6 +104,6 @@ cpg_type_shape(Oid typid)
 		shape = composite_shape(typid);
 		return shape == 0 ? 1 : shape;
 	}
-	inner = inner_type(typid, typtype);
+	inner = cpg_type_inside(typid, typtype);
 	return OidIsValid(inner) ? cpg_type_shape(inner) : 0;
 }

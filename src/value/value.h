@@ -38,13 +38,17 @@ typedef struct CpgDomainState
 } CpgDomainState;
 
 extern bool cpg_value_current(const CpgValue *value);
+extern bool cpg_value_convertible(Oid typid, Oid asked);
+extern bool cpg_value_in_range(Oid typid, Datum datum, Oid asked);
 extern void cpg_value_convert(CpgValue *value, Oid asked, CpgDomainState *state);
 
 /* shape.c */
+extern Oid	cpg_type_inside(Oid typid, char typtype);
 extern bool cpg_type_is_structured(Oid typid);
 extern uint64 cpg_type_shape(Oid typid);
 
 /* json.c */
+extern bool cpg_value_is_simple(Oid typid);
 extern Datum cpg_value_to_jsonb(Oid typid, Datum datum);
 
 #endif							/* CPG_VALUE_VALUE_H */

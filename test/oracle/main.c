@@ -50,52 +50,24 @@ typedef struct Counters
 	int64_t		misses;
 } Counters;
 
-static void
-read_options(int argc, char **argv)
-{
-	int			c;
+static const Option known[] = {
+	{'w', OPTION_TEXT, &options.where},
+	{'t', OPTION_SECONDS, &options.seconds},
+	{'r', OPTION_COUNT, &options.readers},
+	{'u', OPTION_COUNT, &options.writers},
+	{'c', OPTION_COUNT, &options.rate},
+	{'i', OPTION_COUNT, &options.interval},
+	{'s', OPTION_NUMBER, &options.seed},
+	{'d', OPTION_FLAG, &options.delays},
+	{'x', OPTION_TEXT, &options.skip},
+	{'q', OPTION_FLAG, &options.calm},
+	{'1', OPTION_FLAG, &options.first},
+	{0}
+};
 
-	while ((c = getopt(argc, argv, "w:t:r:u:c:i:s:dx:q1")) != -1)
-	{
-		switch (c)
-		{
-			case 'w':
-				options.where = optarg;
-				break;
-			case 't':
-				options.seconds = atof(optarg);
-				break;
-			case 'r':
-				options.readers = atoi(optarg);
-				break;
-			case 'u':
-				options.writers = atoi(optarg);
-				break;
-			case 'c':
-				options.rate = atoi(optarg);
-				break;
-			case 'i':
-				options.interval = atoi(optarg);
-				break;
-			case 's':
-				options.seed = (uint64_t) atoll(optarg);
-				break;
-			case 'd':
-				options.delays = true;
-				break;
-			case 'x':
-				options.skip = optarg;
-				break;
-			case 'q':
-				options.calm = true;
-				break;
-			case '1':
-				options.first = true;
-				break;
-			default:
-				exit(2);
-		}
-	}
+static void
+check_options(void)
+{
 	if (options.readers + options.writers + 2 > THREADS_MAX || options.writers < 1 ||
 		options.rate < 1 || options.interval < 1)
 		fail("bad options");
@@ -280,7 +252,8 @@ main(int argc, char **argv)
 	Counters	after;
 	double		began;
 
-	read_options(argc, argv);
+	options_read(argc, argv, known);
+	check_options();
 	client_init(&control, 100);
 	client_connect(&control);
 	before = read_counters(&control);

@@ -88,6 +88,27 @@ typedef struct Options
 extern Options options;
 extern _Atomic bool stopping;
 
+/* options.c */
+#define OPTIONS_MAX 16
+
+typedef enum OptionKind
+{
+	OPTION_TEXT,				/* const char * */
+	OPTION_COUNT,				/* int */
+	OPTION_NUMBER,				/* int64_t or uint64_t */
+	OPTION_SECONDS,				/* double */
+	OPTION_FLAG					/* bool; has no argument */
+} OptionKind;
+
+typedef struct Option
+{
+	char		letter;			/* 0: end of the table */
+	OptionKind	kind;
+	void	   *target;
+} Option;
+
+extern void options_read(int argc, char **argv, const Option *known);
+
 /* client.c: a thread with its connection */
 typedef struct Client
 {

@@ -45,37 +45,19 @@ static _Atomic int64_t values;
 static _Atomic int64_t absent;
 static _Atomic int64_t mixed_up;
 
-static void
-read_options(int argc, char **argv)
-{
-	int			c;
+static const Option known[] = {
+	{'a', OPTION_TEXT, &servers[0]},
+	{'b', OPTION_TEXT, &servers[1]},
+	{'n', OPTION_NUMBER, &wanted},
+	{'c', OPTION_COUNT, &nclients},
+	{'k', OPTION_COUNT, &nkeys},
+	{'s', OPTION_NUMBER, &options.seed},
+	{0}
+};
 
-	while ((c = getopt(argc, argv, "a:b:n:c:k:s:")) != -1)
-	{
-		switch (c)
-		{
-			case 'a':
-				servers[0] = optarg;
-				break;
-			case 'b':
-				servers[1] = optarg;
-				break;
-			case 'n':
-				wanted = atoll(optarg);
-				break;
-			case 'c':
-				nclients = atoi(optarg);
-				break;
-			case 'k':
-				nkeys = atoi(optarg);
-				break;
-			case 's':
-				options.seed = (uint64_t) atoll(optarg);
-				break;
-			default:
-				exit(2);
-		}
-	}
+static void
+check_options(void)
+{
 	if (servers[0] == NULL || servers[1] == NULL || nclients < 1 || nclients + 2 > THREADS_MAX)
 		fail("bad options");
 }
@@ -251,7 +233,8 @@ main(int argc, char **argv)
 	Client		a;
 	Client		b;
 
-	read_options(argc, argv);
+	options_read(argc, argv, known);
+	check_options();
 	client_init(&a, 100);
 	client_init(&b, 101);
 	a.where = servers[0];

@@ -41,40 +41,20 @@ static Client clients[THREADS_MAX];
 static pthread_t threads[THREADS_MAX];
 static int	nthreads = 0;
 
-static void
-read_options(int argc, char **argv)
-{
-	int			c;
+static const Option known[] = {
+	{'a', OPTION_TEXT, &setup.a},
+	{'b', OPTION_TEXT, &setup.b},
+	{'l', OPTION_SECONDS, &setup.lag},
+	{'r', OPTION_COUNT, &options.readers},
+	{'u', OPTION_COUNT, &options.writers},
+	{'s', OPTION_NUMBER, &options.seed},
+	{'1', OPTION_FLAG, &setup.first},
+	{0}
+};
 
-	while ((c = getopt(argc, argv, "a:b:l:r:u:s:1")) != -1)
-	{
-		switch (c)
-		{
-			case 'a':
-				setup.a = optarg;
-				break;
-			case 'b':
-				setup.b = optarg;
-				break;
-			case 'l':
-				setup.lag = atof(optarg);
-				break;
-			case 'r':
-				options.readers = atoi(optarg);
-				break;
-			case 'u':
-				options.writers = atoi(optarg);
-				break;
-			case 's':
-				options.seed = (uint64_t) atoll(optarg);
-				break;
-			case '1':
-				setup.first = true;
-				break;
-			default:
-				exit(2);
-		}
-	}
+static void
+check_options(void)
+{
 	if (setup.a == NULL || setup.b == NULL || 2 * options.readers + options.writers > THREADS_MAX)
 		fail("bad options");
 }
@@ -178,7 +158,8 @@ main(int argc, char **argv)
 	Client		b;
 	bool		good;
 
-	read_options(argc, argv);
+	options_read(argc, argv, known);
+	check_options();
 	client_init(&a, 100);
 	client_init(&b, 101);
 	a.where = setup.a;
