@@ -245,6 +245,31 @@ SELECT cache_namespace_grant('p', 'regress_cpg_read', 'write');
 SELECT r, attempt(r, $$SELECT cache_fetch('p:rls', 'SELECT count(*) FROM secret')$$, 'value') FROM unnest(ARRAY['regress_cpg_read', 'regress_cpg_write', 'regress_cpg_read']) r;
 DROP TABLE secret;
 
+-- what comes with the type of a value runs as the owner of the type, not as who reads the value
+SELECT cache_namespace_create('code', scope => 'shared'), cache_namespace_grant('code', 'regress_cpg_write', 'write');
+GRANT CREATE ON SCHEMA public TO regress_cpg_write;
+SET ROLE regress_cpg_write;
+CREATE TYPE trap AS ENUM ('set');
+CREATE FUNCTION spring(trap) RETURNS json LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM set_config('application_name', 'sprung', false);
+	RETURN to_json(current_user::text);
+END $$;
+CREATE CAST (trap AS json) WITH FUNCTION spring(trap);
+SELECT cache_set('code:one', 'set'::trap), cache_set('code:many', ARRAY['set'::trap]);
+RESET ROLE;
+SET application_name = 'untouched';
+SELECT cache_get('code:one'), cache_get('code:many'), (SELECT jsonb_agg(value ORDER BY key) FROM cache_get_many('{code:one,code:many}'));
+SELECT current_user = session_user AS same_user, current_setting('application_name');
+-- a reader who names the type has chosen it
+SELECT cache_get('code:one', NULL::trap);
+DROP CAST (trap AS json);
+DROP FUNCTION spring;
+DROP TYPE trap;
+SELECT cache_get('code:one');
+SELECT cache_namespace_drop('code');
+REVOKE CREATE ON SCHEMA public FROM regress_cpg_write;
+
 -- the catalog tables are not to be written by others
 SELECT attempt('regress_cpg_admin', $$INSERT INTO cachepg_namespace_acl VALUES ('p', 'regress_cpg_none', 'admin') RETURNING 1$$, 'message');
 SELECT attempt('regress_cpg_admin', $$UPDATE cachepg_namespace SET owner = 'regress_cpg_admin' RETURNING 1$$, 'message');

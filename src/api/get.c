@@ -180,7 +180,7 @@ cachepg_cache_get_jsonb(PG_FUNCTION_ARGS)
 	cpg_require_preload();
 	if (PG_ARGISNULL(0) || !read_key(PG_GETARG_TEXT_PP(0), CPG_L2_AS_JSONB, InvalidOid, &value) || value.isnull)
 		PG_RETURN_NULL();
-	PG_RETURN_DATUM(cpg_value_to_jsonb(value.typid, value.datum));
+	PG_RETURN_DATUM(cpg_value_show(value.typid, value.datum));
 }
 
 /* A row of cache_get_many. */
@@ -191,7 +191,7 @@ emit(ReturnSetInfo *rsinfo, Datum key, const CpgValue *value)
 	bool		nulls[2] = {false, value->isnull};
 
 	if (!value->isnull)
-		row[1] = cpg_value_to_jsonb(value->typid, value->datum);
+		row[1] = cpg_value_show(value->typid, value->datum);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, row, nulls);
 }
 

@@ -263,14 +263,21 @@ take(CpgL2Request *request, const CpgRedisReply *reply, Found *found)
 	Oid			type;
 	Datum		datum = (Datum) 0;
 	bool		isnull;
+	bool		good;
+	CpgTypeOwner before;
 
 	if (!is_acceptable(&request->name, &request->key, reply, found))
 		return false;
 	CPG_FAULT("l2-accepted");
 	type = cpg_codec_type(found->frame.type_schema, found->frame.type_name);
-	return cpg_l2_wants_type(request, type, (found->frame.flags & CPG_FRAME_NULL) != 0) &&
-		decode(&found->frame, type, &datum, &isnull) &&
-		(isnull || cpg_l2_wants(request, type, datum)) &&
+	if (!OidIsValid(type) ||
+		!cpg_l2_wants_type(request, type, (found->frame.flags & CPG_FRAME_NULL) != 0))
+		return false;
+	cpg_type_owner_enter(type, &before);
+	good = decode(&found->frame, type, &datum, &isnull) &&
+		(isnull || cpg_l2_wants(request, type, datum));
+	cpg_type_owner_leave(&before);
+	return good &&
 		keep(&request->ns, &request->key, found, type, datum, isnull, request->value);
 }
 

@@ -49,7 +49,7 @@ convert_to_jsonb(void *argument)
 {
 	Conversion *conversion = argument;
 
-	(void) cpg_value_to_jsonb(conversion->typid, conversion->datum);
+	(void) cpg_value_show(conversion->typid, conversion->datum);
 	return true;
 }
 

@@ -51,4 +51,17 @@ extern uint64 cpg_type_shape(Oid typid);
 extern bool cpg_value_is_simple(Oid typid);
 extern Datum cpg_value_to_jsonb(Oid typid, Datum datum);
 
+/* owner.c */
+typedef struct CpgTypeOwner
+{
+	bool		changed;
+	Oid			user;			/* as it was before */
+	int			security;
+	int			nest_level;
+} CpgTypeOwner;
+
+extern void cpg_type_owner_enter(Oid typid, CpgTypeOwner *before);
+extern void cpg_type_owner_leave(const CpgTypeOwner *before);
+extern Datum cpg_value_show(Oid typid, Datum datum);
+
 #endif							/* CPG_VALUE_VALUE_H */

@@ -236,6 +236,17 @@ sql(q{ALTER ROLE one RENAME TO old}, q{ALTER ROLE two RENAME TO one});
 is(sql(q{SET ROLE one}, $whose), 'absent', 'the next of a name does not take what was of the last');
 sql(q{DROP OWNED BY old, one}, q{SELECT cache_namespace_revoke('mine', r, p) FROM unnest('{old,one}'::text[]) r, unnest('{read,write}'::text[]) p}, q{DROP ROLE old, one});
 
+# what comes with a type runs as its owner: the check knows who runs it
+$node->safe_psql('postgres', $_) for 'CREATE ROLE mallory', 'GRANT CREATE ON SCHEMA public TO mallory',
+	q{SELECT cache_namespace_grant('s', 'mallory', 'write')};
+sql(q{SET ROLE mallory}, q{CREATE FUNCTION is_mallory(int) RETURNS boolean LANGUAGE sql AS $$SELECT current_user = 'mallory'$$},
+	q{CREATE DOMAIN trap AS int CHECK (is_mallory(VALUE))}, q{SELECT cache_set('s:trap', 7::trap)});
+ok(in_redis("${plain}s:trap"), 'a value with code is in Redis');
+evict();
+is(watched('l2_hits', q{SELECT cache_get('s:trap')}), 1, 'its check runs as the owner of the type');
+is(sql(q{SELECT cache_get('s:trap')}), '7', '... whoever reads it');
+sql(q{DROP OWNED BY mallory}, q{SELECT cache_namespace_revoke('s', 'mallory', 'write')}, q{DROP ROLE mallory});
+
 # many at once: few round trips, and each as valid as it would be alone
 sql(map { "SELECT cache_set('s:many$_', $_)" } 1 .. 70);
 is((scalar grep { in_redis("${plain}s:many$_") } 1 .. 70), 70, 'many values are in Redis');
