@@ -137,8 +137,8 @@ sub crc32c
 }
 
 # See src/wire/frame.h.
-my @tail = qw(key database role settings fingerprint schema type encoding life soft_life load_time raw_len payload);
-my $tail_format = 'n/a C/a C/a n/a a16 C/a C/a C/a N N N N N/a';
+my @tail = qw(key namespace database role settings fingerprint schema type encoding life soft_life load_time raw_len payload);
+my $tail_format = 'n/a C/a C/a C/a n/a a16 C/a C/a C/a N N N N N/a';
 
 sub parse
 {
@@ -288,7 +288,7 @@ sub mutant
 	}
 	elsif ($way == 5)
 	{
-		my $field = one_of(qw(origin epoch stamp cells role settings fingerprint schema type encoding));
+		my $field = one_of(qw(origin epoch stamp cells namespace role settings fingerprint schema type encoding));
 		my $len = length $frame{$field};
 		$frame{$field} = damage($frame{$field}) if $len > 0;
 		$frame{$field} = pack "a$len", $frame{$field} if $field =~ /epoch|stamp|cells|fingerprint/;
