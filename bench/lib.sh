@@ -114,6 +114,27 @@ on_server() {
 	run_waiting "$top/scripts/server" run "$@" -- "$0" "$function"
 }
 
+# huge_pages MB: sees to it that so much memory can be had in huge pages, as
+# PostgreSQL's documentation advises for servers with much shared memory; the servers
+# of this part take them by themselves (huge_pages = try).  Sets pages to what
+# there is.  They are given back at the end.
+huge_pages() {
+	local file=/proc/sys/vm/nr_hugepages before wanted
+
+	pages='no huge pages'
+	before=$(cat $file 2>/dev/null) || return 0
+	wanted=$((before + $1 / 2))
+	if [ "$(id -u)" = 0 ] && echo "$wanted" >$file 2>/dev/null; then
+		at_exit give_pages_back "$before"
+		[ "$(cat $file)" -lt "$wanted" ] || pages='huge pages'
+	fi
+	note "memory of the server: $pages"
+}
+
+give_pages_back() {
+	echo "$1" >/proc/sys/vm/nr_hugepages
+}
+
 sql() {
 	psql -XqAt -F ' ' -v ON_ERROR_STOP=1 "$@"
 }

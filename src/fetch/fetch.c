@@ -118,6 +118,7 @@ cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 	call->has_old = false;
 	call->many = NULL;
 	call->for_session = false;
+	call->all_or_nothing = false;
 	call->behind = false;
 	call->named = false;
 	call->lock.held = false;

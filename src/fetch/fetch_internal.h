@@ -21,6 +21,7 @@ typedef struct CpgOutcome
 	bool		source_failed;	/* else, if not loaded, the error is the
 								 * query's */
 	bool		timed_out;
+	bool		final;			/* the transaction has to end with the error */
 	ErrorData  *error;			/* if not loaded */
 	CpgCounter	unkept;			/* why it was not kept, or CPG_MAY_PUBLISH */
 } CpgOutcome;
@@ -40,6 +41,7 @@ typedef struct CpgExcuse
 	CpgInstead	what;
 	ErrorData  *error;			/* of the load */
 	bool		timed_out;		/* it ran longer than load_timeout */
+	bool		final;			/* there can be no other answer than the error */
 	int			sqlerrcode;		/* of another session's load */
 	int64		retry_at;
 } CpgExcuse;
@@ -74,6 +76,8 @@ typedef struct CpgCall
 	bool		changed;		/* it differs from the old one */
 	bool		handable;		/* nothing forbids to share it but its age */
 	int64		patience;		/* ms to wait for a permit */
+	bool		all_or_nothing; /* if the load fails the call does: no
+								 * subtransaction */
 	CpgLoad		load;
 	CpgLoaded	loaded;
 	/* in Redis */

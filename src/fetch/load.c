@@ -7,9 +7,10 @@
  * reads is collected (inval/deps.h) and becomes the cells of the entry.
  *
  * The subtransaction is there so that a failure can be answered by an older
- * value: what a failed loader wrote is rolled back.  In parallel mode there can
+ * value: what a failed loader wrote is rolled back.  Where there can be no such
+ * answer it is saved, and an error ends the statement.  In parallel mode there can
  * be none, and on a standby it would turn a conflict with recovery, which cancels
- * a query, into the end of the session; there an error ends the statement.
+ * a query, into the end of the session.
  *
  *-------------------------------------------------------------------------
  */
@@ -168,30 +169,51 @@ note_failure(const CpgCall *call, bool timed_out, CpgOutcome *outcome)
 	cpg_context_explain(&call->context, outcome->error);
 }
 
-/* As below, where no subtransaction can be had. */
+/* Take note of how a loader failed; what it left to be tidied up is not here. */
 static void
-run_unprotected(CpgCall *call)
+end_failed(CpgCall *call, CpgLoad *outer, CpgDeadline *deadline, CpgOutcome *outcome)
 {
+	cpg_deadline_end(deadline);
+	note_failure(call, deadline->passed, outcome);
+	if (cpg_load != outer)
+		cpg_deps_drop(&call->load);
+	cpg_track_loads_over();
+}
+
+/*
+ * As below, without a subtransaction: after an error, which is raised at once
+ * unless the call is all or nothing, the caller may do no more than tell others of
+ * it and raise it again.
+ */
+static void
+run_unprotected(CpgCall *call, CpgOutcome *outcome)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	CpgLoad    *outer = cpg_load;
 	CpgDeadline deadline;
 
 	cpg_deadline_begin(&deadline, call->ns->load_timeout);
 	PG_TRY();
 	{
 		run_loader(call);
-	}
-	PG_FINALLY();
-	{
 		cpg_deadline_end(&deadline);
-		if (cpg_load != NULL && cpg_load == &call->load)
-			cpg_deps_drop(&call->load);
-		cpg_track_loads_over();
+		outcome->loaded = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		end_failed(call, outer, &deadline, outcome);
+		outcome->final = true;
 	}
 	PG_END_TRY();
+	/* who hoped for another answer cannot have it */
+	if (outcome->final && !call->all_or_nothing)
+		ReThrowError(outcome->error);
 }
 
 /*
  * Load the value of a call.  An error of the loader is in *outcome, copied to
- * the current context; nothing is left of what it did.
+ * the current context; nothing is left of what it did, unless it is final.
  */
 void
 cpg_load_run(CpgCall *call, CpgOutcome *outcome)
@@ -204,10 +226,9 @@ cpg_load_run(CpgCall *call, CpgOutcome *outcome)
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->unkept = CPG_MAY_PUBLISH;
 	call->loaded.microseconds = 0;
-	if (IsInParallelMode() || RecoveryInProgress())
+	if (call->all_or_nothing || IsInParallelMode() || RecoveryInProgress())
 	{
-		run_unprotected(call);
-		outcome->loaded = true;
+		run_unprotected(call, outcome);
 		return;
 	}
 	BeginInternalSubTransaction(NULL);
@@ -222,12 +243,8 @@ cpg_load_run(CpgCall *call, CpgOutcome *outcome)
 	}
 	PG_CATCH();
 	{
-		cpg_deadline_end(&deadline);
 		MemoryContextSwitchTo(caller);
-		note_failure(call, deadline.passed, outcome);
-		if (cpg_load != outer)
-			cpg_deps_drop(&call->load);
-		cpg_track_loads_over();
+		end_failed(call, outer, &deadline, outcome);
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();

@@ -391,6 +391,7 @@ load_or_serve(CpgCall *call, CpgFlight *flight)
 {
 	CpgOutcome	outcome;
 
+	call->all_or_nothing = call->ns->stale_for == 0 && call->ns->fallback == NULL;
 	if (!cpg_call_load(call, flight, &outcome))
 	{
 		cpg_flight_end(flight);
@@ -410,6 +411,7 @@ load_or_serve(CpgCall *call, CpgFlight *flight)
 	answer_instead(call, CPG_INSTEAD_OF_LOAD, 0, 0);
 	call->excuse.error = outcome.error;
 	call->excuse.timed_out = outcome.timed_out;
+	call->excuse.final = outcome.final;
 	cpg_serve_instead(call);
 }
 

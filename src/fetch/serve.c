@@ -136,6 +136,8 @@ cpg_serve_instead(CpgCall *call)
 	const CpgNamespace *ns = call->ns;
 	const CpgExcuse *excuse = &call->excuse;
 
+	if (excuse->final)
+		raise(ns, excuse);
 	if (ns->number >= 0 && excuse->what != CPG_INSTEAD_OF_LOAD)
 		cpg_stats_add(ns->number, counter_of(excuse), 1);
 	if (ns->number >= 0 && cpg_serve_stale(call))
