@@ -58,9 +58,23 @@ refuse_record(Oid type)
 				 errhint("Cast it to a named composite type, or pass its columns.")));
 }
 
+/*
+ * An anonymous row type, as ROW() makes one for each place in a query.  It lasts
+ * as long as the process; the last one is remembered.
+ */
+typedef struct KnownRecord
+{
+	int32		typmod;
+	TupleDesc	desc;			/* NULL: none */
+	uint64		types;			/* hash of its columns' types */
+} KnownRecord;
+
+static KnownRecord last_record;
+
 /* A record taken apart: its columns, dropped ones included. */
 typedef struct Columns
 {
+	const KnownRecord *known;	/* NULL: desc is to be released */
 	TupleDesc	desc;
 	Datum	   *values;
 	bool	   *nulls;
@@ -68,14 +82,64 @@ typedef struct Columns
 	bool		some_nulls[SOME_ARGS];
 } Columns;
 
+/* A hash of the types of a record's columns. */
+static uint64
+hash_types(TupleDesc desc)
+{
+	uint64		hash = 0;
+	int			count = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		hash = cpg_hash_combine(hash, TupleDescAttr(desc, i)->atttypid);
+		count++;
+	}
+	return cpg_hash_combine(hash, count);
+}
+
+/* Find out the type of a record. */
+static void
+find_desc(HeapTupleHeader header, Columns *columns)
+{
+	Oid			type = HeapTupleHeaderGetTypeId(header);
+	int32		typmod = HeapTupleHeaderGetTypMod(header);
+
+	columns->known = NULL;
+	if (type == RECORDOID && (last_record.desc == NULL || last_record.typmod != typmod))
+	{
+		TupleDesc	desc = lookup_rowtype_tupdesc(type, typmod);
+
+		last_record = (KnownRecord)
+		{
+			typmod, desc, hash_types(desc)
+		};
+		ReleaseTupleDesc(desc);
+	}
+	if (type == RECORDOID)
+	{
+		columns->known = &last_record;
+		columns->desc = last_record.desc;
+	}
+	else
+		columns->desc = lookup_rowtype_tupdesc(type, typmod);
+}
+
+static void
+close_record(const Columns *columns)
+{
+	if (columns->known == NULL)
+		ReleaseTupleDesc(columns->desc);
+}
+
 static void
 open_record(Datum record, Columns *columns)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(record);
 	HeapTupleData tuple;
 
-	columns->desc = lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header),
-										   HeapTupleHeaderGetTypMod(header));
+	find_desc(header, columns);
 	columns->values = columns->some_values;
 	columns->nulls = columns->some_nulls;
 	if (columns->desc->natts > SOME_ARGS)
@@ -115,7 +179,7 @@ read_record(Datum record, CpgArgs *args)
 		args->nulls[n] = columns.nulls[i];
 		args->values[n] = columns.nulls[i] ? (Datum) 0 : flat_value(columns.values[i], att);
 	}
-	ReleaseTupleDesc(columns.desc);
+	close_record(&columns);
 }
 
 /* Arguments from a text array, in the types that the query infers. */
@@ -176,33 +240,65 @@ hash_value(Datum value, bool byval, int16 len, uint64 seed)
 	return hash_bytes_extended((unsigned char *) DatumGetPointer(value), len, seed);
 }
 
-/* A hash of types and values, in order, and of how many there are. */
-static uint64
-hash_columns(Datum record, uint64 hash)
+/* A hash of values in order, of which are NULL, of their types and number. */
+typedef struct Hashing
 {
+	uint64		values;
+	uint64		types;
+	uint64		nulls;
+	int			count;
+} Hashing;
+
+static inline void
+add_value(Hashing *hashing, Datum value, bool isnull, bool byval, int16 len)
+{
+	if (isnull)
+		hashing->nulls |= UINT64CONST(1) << (hashing->count % 64);
+	else
+		hashing->values = hash_value(value, byval, len, hashing->values);
+	if (++hashing->count % 64 == 0)
+	{
+		hashing->values = cpg_hash_combine(hashing->values, hashing->nulls);
+		hashing->nulls = 0;
+	}
+}
+
+static inline uint64
+finish(const Hashing *hashing)
+{
+	uint64		hash = cpg_hash_combine(hashing->values, hashing->types);
+
+	if (hashing->nulls != 0)
+		hash = cpg_hash_combine(hash, hashing->nulls);
+	return hash;
+}
+
+/* The hash of a record's columns. */
+static uint64
+hash_columns(Datum record, uint64 seed)
+{
+	Hashing		hashing = {.values = seed};
 	Columns		columns;
-	int			count = 0;
 
 	open_record(record, &columns);
 	for (int i = 0; i < columns.desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(columns.desc, i);
 
-		if (att->attisdropped)
-			continue;
-		count++;
-		hash = cpg_hash_combine(hash, ((uint64) att->atttypid << 1) | columns.nulls[i]);
-		if (!columns.nulls[i])
-			hash = hash_value(columns.values[i], att->attbyval, att->attlen, hash);
+		if (!att->attisdropped)
+			add_value(&hashing, columns.values[i], columns.nulls[i], att->attbyval, att->attlen);
 	}
-	ReleaseTupleDesc(columns.desc);
-	return cpg_hash_combine(hash, count);
+	hashing.types = columns.known != NULL ? columns.known->types : hash_types(columns.desc);
+	close_record(&columns);
+	return finish(&hashing);
 }
 
-/* The same of columns taken from a record before. */
+/* The same of a list. */
 static uint64
-hash_list(const CpgArgs *args, uint64 hash)
+hash_list(const CpgArgs *args, uint64 seed)
 {
+	Hashing		hashing = {.values = seed};
+
 	for (int i = 0; i < args->count; i++)
 	{
 		Oid			type = OidIsValid(args->types[i]) ? args->types[i] : UNKNOWNOID;
@@ -210,11 +306,11 @@ hash_list(const CpgArgs *args, uint64 hash)
 		bool		byval;
 
 		get_typlenbyval(type, &len, &byval);
-		hash = cpg_hash_combine(hash, ((uint64) type << 1) | args->nulls[i]);
-		if (!args->nulls[i])
-			hash = hash_value(args->values[i], byval, len, hash);
+		add_value(&hashing, args->values[i], args->nulls[i], byval, len);
+		hashing.types = cpg_hash_combine(hashing.types, type);
 	}
-	return cpg_hash_combine(hash, args->count);
+	hashing.types = cpg_hash_combine(hashing.types, args->count);
+	return finish(&hashing);
 }
 
 /* A hash of the arguments of a fetch as they are given. */
