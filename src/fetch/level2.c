@@ -101,7 +101,8 @@ cpg_calls_from_l2(CpgCall **calls, int count, bool *found)
 		name_value(call);
 		requests[n] = (CpgL2Request)
 		{
-			.ns = *call->ns,.key = call->key,.name = call->name,.wanted = type_of(call),.value = &values[n]
+			.ns = *call->ns,.key = call->key,.name = call->name,
+			.as = CPG_L2_AS_TYPE,.wanted = type_of(call),.value = &values[n]
 		};
 		request_of[i] = n++;
 	}
