@@ -102,7 +102,7 @@ cpg_calls_from_l2(CpgCall **calls, int count, bool *found)
 		requests[n] = (CpgL2Request)
 		{
 			.ns = *call->ns,.key = call->key,.name = call->name,
-			.as = CPG_L2_AS_TYPE,.wanted = type_of(call),.value = &values[n]
+				.as = CPG_L2_AS_TYPE,.wanted = type_of(call),.value = &values[n]
 		};
 		request_of[i] = n++;
 	}

@@ -432,6 +432,24 @@ for my $case (
 
 	is(read_changed("$get$asked)", 'int4', type => $type, payload => $payload), '', "a $asked that claims to be huge is a miss, and takes no memory");
 }
+# what is fetched, one key or many: another type is no value of it, whatever is set
+$node->safe_psql('postgres', q{CREATE FUNCTION load_some(keys text[]) RETURNS TABLE (key text, value jsonb) LANGUAGE sql
+	AS $$SELECT k, to_jsonb(k || '!') FROM unnest(keys) k$$});
+$node->safe_psql('postgres', q{SELECT cache_namespace_create('load', scope => 'shared', max_entries => 1, loader => 'load_some')});
+my $fetched = q{SELECT value #>> '{}' FROM cache_fetch_many('{load:k}')};
+is($node->safe_psql('postgres', $fetched), 'load:k!', 'a value is loaded');
+my $name;
+my $end = time + 20;
+Time::HiRes::sleep(0.01) while ($name = redis($redis, 'KEYS', "${prefix}load:k#*")) eq '' && time < $end;
+$name = substr $name, length $prefix;
+my $frame = parse(redis_get($name));
+for my $fetch ($fetched, q{SELECT cache_fetch('load:k') #>> '{}'})
+{
+	redis_put($name => build({ %$frame, type => 'int4', payload => '7', raw_len => 1 }));
+	$node->safe_psql('postgres', q{SELECT cache_fetch('load:other')});
+	is($node->safe_psql('postgres', $fetch), 'load:k!', 'a fetched value of another type is loaded again');
+}
+
 is(() = slurp_file($node->logfile) =~ /PANIC|terminated by signal|TRAP/g, 0, 'nobody crashed');
 
 check_store($node);
