@@ -9,7 +9,6 @@ use lib $FindBin::Bin, "$FindBin::Bin/../t";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep);
 use CachePg;
 use Races;
 use RedisServer;
@@ -25,19 +24,6 @@ my $key = 'cachepg:default:v:postgres:s:k';
 my $slot = redis($redis[0], 'CLUSTER', 'KEYSLOT', $key);
 
 sub value { return one_value($node, $_[0]) }
-
-# Whether a condition comes true.
-sub until_redis
-{
-	my ($condition) = @_;
-
-	for (1 .. 300)
-	{
-		return 1 if $condition->();
-		sleep(0.01);
-	}
-	return 0;
-}
 
 # A slot goes from its owner to another node, as far as the steps say; both.
 sub move_slot

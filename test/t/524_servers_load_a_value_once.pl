@@ -10,7 +10,7 @@ use lib $FindBin::RealBin;
 use CachePg;
 use RedisServer;
 use Test::More;
-use Time::HiRes qw(time sleep);
+use Time::HiRes qw(time);
 
 my $redis = start_redis();
 my %settings = ('cachepg.redis_servers' => redis_url($redis), 'cachepg.bus_heartbeat' => '50ms');
@@ -128,18 +128,6 @@ is_deeply([ fetch_at_once('t:4', qw(b c)) ], [ $ten, 2 ], 'without Redis each se
 check_store($_) for values %node;
 $_->stop for values %node;
 done_testing();
-
-sub until_redis
-{
-	my ($condition) = @_;
-
-	for (1 .. 500)
-	{
-		return 1 if $condition->();
-		sleep(0.02);
-	}
-	return 0;
-}
 
 sub locks_are_free
 {

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Utils;
 use Time::HiRes ();
 
 our @EXPORT = qw(redis_program redis_version start_redis stop_redis kill_redis restart_redis redis redis_url
-  start_redis_cluster cluster_owner cluster_move cluster_whole in_sync);
+  until_redis start_redis_cluster cluster_owner cluster_move cluster_whole in_sync);
 
 my @running;
 
@@ -59,6 +59,19 @@ sub run_server
 		Time::HiRes::sleep(0.05);
 	}
 	die redis_program() . ' did not start: ' . PostgreSQL::Test::Utils::slurp_file($log);
+}
+
+# until_redis(CODE): whether a condition comes true within some seconds.
+sub until_redis
+{
+	my ($condition) = @_;
+
+	for (1 .. 500)
+	{
+		return 1 if $condition->();
+		Time::HiRes::sleep(0.02);
+	}
+	return 0;
 }
 
 # start_redis(OPTION...): a server without persistence on a port of its own.
