@@ -121,6 +121,7 @@ cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 	call->all_or_nothing = false;
 	call->behind = false;
 	call->named = false;
+	call->asked = 0;
 	call->lock.held = false;
 	call->awaited = false;
 }

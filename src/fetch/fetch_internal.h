@@ -83,6 +83,7 @@ typedef struct CpgCall
 	/* in Redis */
 	bool		named;
 	CpgL2Name	name;
+	int64		asked;			/* when Redis was asked first, else 0 */
 	CpgL2Lock	lock;			/* of all servers on its load */
 	uint64		position;		/* of the home's clock, before the load */
 	bool		awaited;		/* another server was loading it, after this
@@ -133,7 +134,7 @@ extern bool cpg_take_over(CpgCall *call, uint32 number);
 /* level2.c */
 extern bool cpg_call_from_l2(CpgCall *call, const CpgFlight *flight);
 extern void cpg_calls_from_l2(CpgCall **calls, int count, bool *found);
-extern void cpg_calls_elsewhere(CpgCall **calls, int count);
+extern void cpg_calls_elsewhere(CpgCall **calls, int count, bool *there);
 extern bool cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight);
 extern void cpg_call_to_l2(CpgCall *call, const CpgNamespace *ns, const CpgKey *key,
 						   const CpgItem *item);

@@ -51,6 +51,8 @@ is_worth_asking(const CpgCall *call)
 static void
 name_value(CpgCall *call)
 {
+	if (call->asked == 0)
+		call->asked = cpg_clock_now();
 	cpg_l2_name_of_fetch(call->fetch, call->ns, call->function, &call->key, &call->name);
 	call->named = true;
 }
@@ -135,26 +137,58 @@ take_stamp(CpgCall *call)
 	call->known = cpg_mirror_exists() ? cpg_mirror_changed() : 0;
 }
 
-/* Take what another server loaded for those who wait, and keep it here. */
-static bool
-take_over(CpgCall *call)
+/* Keep what another server loaded, and answer the call with it. */
+static void
+keep_handed(CpgCall *call, const CpgL2Handed *handed)
 {
-	CpgL2Handed handed;
-
-	if (!is_handable(call) ||
-		!cpg_l2_take_over(call->ns, &call->name, type_of(call), call->known, &handed))
-		return false;
 	memset(&call->load, 0, sizeof(call->load));
 	call->load.unpublishable = CPG_NCOUNTERS;
 	call->load.untracked = CPG_UNTRACKED_CONSISTENCY;
-	call->loaded.value = handed.value;
-	call->loaded.isnull = handed.isnull;
+	call->loaded.value = handed->value;
+	call->loaded.isnull = handed->isnull;
 	call->loaded.type = type_of(call);
-	call->loaded.microseconds = handed.load_time;
+	call->loaded.microseconds = handed->load_time;
 	(void) cpg_publish(call);
-	call->value = handed.value;
-	call->isnull = handed.isnull;
-	return true;
+	call->value = handed->value;
+	call->isnull = handed->isnull;
+}
+
+/* Take what other servers loaded for those who wait, of calls that have no value yet. */
+static void
+take_over(CpgCall **calls, int count, bool *there)
+{
+	CpgL2Handed *handed = palloc(count * sizeof(CpgL2Handed));
+	int		   *call_of = palloc(count * sizeof(int));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (there[i] || !is_handable(calls[i]))
+			continue;
+		handed[n].name = &calls[i]->name;
+		handed[n].wanted = type_of(calls[i]);
+		handed[n].asked = calls[i]->asked;
+		handed[n].known = calls[i]->known;
+		call_of[n++] = i;
+	}
+	cpg_l2_take_over(handed, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (!handed[i].found)
+			continue;
+		keep_handed(calls[call_of[i]], &handed[i]);
+		there[call_of[i]] = true;
+	}
+	pfree(handed);
+	pfree(call_of);
+}
+
+/* Look for what others have loaded, wherever it may be. */
+static void
+look_elsewhere(CpgCall **calls, int count, bool *there)
+{
+	cpg_calls_from_l2(calls, count, there);
+	take_over(calls, count, there);
 }
 
 /* Wait a moment, of random length, so that servers do not ask all at once. */
@@ -209,18 +243,25 @@ cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight)
 	if (!flight->leading || !is_agreed_on(call))
 		return false;
 	if (call->awaited)
-		there = take_over(call);
+		take_over(&call, 1, &there);
 	else
 		take_stamp(call);
 	while (!there)
 	{
 		claim(&its, 1, call->ns);
-		if (its.turn != CPG_L2_TURN_BUSY)
+		if (its.turn == CPG_L2_TURN_FREE)
 			break;
-		if (cpg_clock_now() >= end)
-			return false;
-		nap();
-		there = cpg_call_from_l2(call, flight) || take_over(call);
+		if (its.turn == CPG_L2_TURN_BUSY)
+		{
+			if (cpg_clock_now() >= end)
+				return false;
+			nap();
+		}
+		/* who had the lock may have left the value since the last look */
+		if (its.turn == CPG_L2_TURN_BUSY || !CPG_SKIP("l2-look-again"))
+			look_elsewhere(&call, 1, &there);
+		if (its.turn == CPG_L2_TURN_HELD)
+			break;
 	}
 	if (there)
 		cpg_stats_add(call->ns->number, CPG_COUNT_COALESCED, 1);
@@ -229,16 +270,38 @@ cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight)
 	return there;
 }
 
+/* Look for what the ones before left, of calls whose locks are held now. */
+static void
+look_again(CpgCall **calls, int count, bool *there)
+{
+	CpgCall   **held = palloc(count * sizeof(CpgCall *));
+	bool	   *found = palloc(count * sizeof(bool));
+	int			n = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (calls[i]->lock.held)
+			held[n++] = calls[i];
+	}
+	look_elsewhere(held, n, found);
+	n = 0;
+	for (int i = 0; i < count; i++)
+		there[i] = calls[i]->lock.held && found[n++];
+	pfree(held);
+	pfree(found);
+}
+
 /*
  * The same for the keys of a batch, which have one namespace and whose flights
  * this process leads, without waiting: call->awaited is set of those which
- * another server is about to load.
+ * another server is about to load, there[] of those which one just did.
  */
 void
-cpg_calls_elsewhere(CpgCall **calls, int count)
+cpg_calls_elsewhere(CpgCall **calls, int count, bool *there)
 {
 	CpgL2Claim *claims;
 
+	memset(there, 0, count * sizeof(bool));
 	for (int i = 0; i < count; i++)
 	{
 		if (!is_agreed_on(calls[i]))
@@ -253,10 +316,14 @@ cpg_calls_elsewhere(CpgCall **calls, int count)
 		&calls[i]->name, &calls[i]->lock
 	};
 	claim(claims, count, calls[0]->ns);
+	if (!CPG_SKIP("l2-look-again"))
+		look_again(calls, count, there);
 	for (int i = 0; i < count; i++)
 	{
 		calls[i]->awaited = claims[i].turn == CPG_L2_TURN_BUSY;
 		note_position(calls[i]);
+		if (there[i])
+			cpg_stats_add(calls[i]->ns->number, CPG_COUNT_COALESCED, 1);
 	}
 	pfree(claims);
 }

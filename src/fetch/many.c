@@ -65,11 +65,13 @@ static void
 begin_again(Member *member)
 {
 	CpgCall    *call = &member->call;
+	int64		asked = call->asked;
 	bool		awaited = call->awaited;
 	uint64		stamp = call->stamp;
 	uint64		known = call->known;
 
 	cpg_call_begin(call, &member->fetch);
+	call->asked = asked;
 	call->awaited = awaited;
 	call->stamp = stamp;
 	call->known = known;
@@ -207,24 +209,28 @@ load_batch(Member **batch, int count)
 }
 
 /*
- * Leave out of a batch what another server is about to load: that is waited for
- * afterwards.  Returns how many are left.
+ * Leave out of a batch what another server has just loaded, and what one is about
+ * to load: that is waited for afterwards.  Returns how many are left.
  */
 static int
 leave_to_others(Member **batch, int count)
 {
 	CpgCall   **calls = palloc(count * sizeof(CpgCall *));
+	bool	   *there = palloc(count * sizeof(bool));
 	int			n = 0;
 
 	for (int i = 0; i < count; i++)
 		calls[i] = &batch[i]->call;
-	cpg_calls_elsewhere(calls, count);
+	cpg_calls_elsewhere(calls, count, there);
 	for (int i = 0; i < count; i++)
 	{
-		if (batch[i]->call.awaited)
-			cpg_flight_land(&batch[i]->flight, CPG_FLIGHT_IDLE, 0, 0, false);
+		Member	   *m = batch[i];
+
+		m->done = there[i];
+		if (there[i] || m->call.awaited)
+			cpg_flight_land(&m->flight, CPG_FLIGHT_IDLE, 0, 0, false);
 		else
-			batch[n++] = batch[i];
+			batch[n++] = m;
 	}
 	return n;
 }

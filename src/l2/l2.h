@@ -74,15 +74,22 @@ extern void cpg_l2_fill_many(CpgL2Request *requests, int count);
 extern bool cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid wanted,
 						CpgValue *value);
 
+#define CPG_L2_HANDED_LIFE 10000	/* ms in Redis */
+
+/* What other servers may have handed over, and whether they did. */
 typedef struct CpgL2Handed
 {
+	const CpgL2Name *name;
+	Oid			wanted;			/* type */
+	int64		asked;			/* ms, when it was asked for */
+	uint64		known;			/* of the home's clock, then */
 	Datum		value;
 	bool		isnull;
 	uint32		load_time;		/* microseconds */
+	bool		found;
 } CpgL2Handed;
 
-extern bool cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted,
-							 uint64 changed, CpgL2Handed *handed);
+extern void cpg_l2_take_over(CpgL2Handed *handed, int count);
 
 /* write.c */
 extern bool cpg_l2_writable(const CpgNamespace *ns);

@@ -20,6 +20,7 @@
 #include "bus/bus.h"
 #include "bus/frames.h"
 #include "common/pg_prng.h"
+#include "fault.h"
 #include "guc.h"
 #include "l2/lock.h"
 #include "miscadmin.h"
@@ -110,6 +111,7 @@ cpg_l2_lock(CpgL2Claim *claims, int count, int64 life)
 	int			node;
 	int			n;
 
+	CPG_FAULT("l2-claiming");
 	snprintf(px, sizeof(px), INT64_FORMAT, life);
 	for (int i = 0; i < count; i++)
 	{

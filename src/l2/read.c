@@ -89,14 +89,14 @@ cpg_l2_worth_asking(CpgCounter why)
 
 /* The commands that ask for the rest of a value's life, and for the value. */
 static void
-prepare(Asking *asking, const CpgL2Name *name, CpgRedisCommand *command)
+prepare(Asking *asking, const char *key, Size key_len, CpgRedisCommand *command)
 {
 	asking->ttl[0] = "PTTL";
 	asking->get[0] = "GET";
-	asking->ttl[1] = asking->get[1] = name->key;
+	asking->ttl[1] = asking->get[1] = key;
 	asking->ttl_lens[0] = 4;
 	asking->get_lens[0] = 3;
-	asking->ttl_lens[1] = asking->get_lens[1] = name->key_len;
+	asking->ttl_lens[1] = asking->get_lens[1] = key_len;
 	command[0] = (CpgRedisCommand)
 	{
 		2, asking->ttl, asking->ttl_lens
@@ -293,7 +293,7 @@ fill_some(CpgL2Request **requests, int count, int node)
 
 	CPG_FAULT("l2-stamped");
 	for (int i = 0; i < count; i++)
-		prepare(&asking[i], &requests[i]->name, &command[2 * i]);
+		prepare(&asking[i], requests[i]->name.key, requests[i]->name.key_len, &command[2 * i]);
 	status = cpg_redis_pipeline(node, command, 2 * count, CPG_REDIS_IDEMPOTENT, cpg_redis_timeout,
 								reply);
 	CPG_FAULT("l2-answered");
@@ -353,35 +353,84 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	return request.found;
 }
 
-/*
- * Take what another server, which is not the home either, left for those who
- * wait; see cpg_l2_hand_over.  It must have known of everything that the home
- * had invalidated, as far as was known here, up to "changed", when it was asked.
- */
-bool
-cpg_l2_take_over(const CpgNamespace *ns, const CpgL2Name *name, Oid wanted, uint64 changed,
-				 CpgL2Handed *handed)
+/* Whether what has this life left was handed over since it was asked for. */
+static bool
+is_new(const CpgL2Handed *handed, const CpgRedisReply *life)
 {
-	const char *key = cpg_l2_sibling_key(name, 'h');
-	const char *argv[] = {"GET", key};
-	size_t		lens[] = {3, name->key_len};
-	int			node = cpg_redis_node_for(key, name->key_len);
+	return life->type == CPG_REDIS_INTEGER && life->integer > 0 &&
+		(CPG_L2_HANDED_LIFE - life->integer <= cpg_clock_now() - handed->asked ||
+		 CPG_SKIP("l2-handed-age"));
+}
+
+/* Whether replies of Redis are a value handed over that may be taken. */
+static bool
+is_handed(CpgL2Handed *handed, const CpgRedisReply *life, const CpgRedisReply *reply, int node)
+{
 	uint8		epoch[CPG_MESSAGE_EPOCH_LEN];
-	CpgRedisReply reply;
 	CpgFrame	frame;
 
-	if (cpg_redis_call(node, 2, argv, lens, CPG_REDIS_IDEMPOTENT, cpg_redis_timeout, &reply) != CPG_REDIS_OK ||
-		reply.type != CPG_REDIS_STRING)
+	if (reply->type != CPG_REDIS_STRING || !is_new(handed, life))
 		return false;
 	cpg_mirror_epoch(epoch);
-	if (cpg_frame_decode((const uint8 *) reply.data, reply.len, &frame) != CPG_FRAME_FAULT_NONE ||
-		!cpg_l2_name_matches(name, &frame) ||
-		!cpg_seal_holds(&frame, (const uint8 *) reply.data, node) ||
+	if (cpg_frame_decode((const uint8 *) reply->data, reply->len, &frame) != CPG_FRAME_FAULT_NONE ||
+		!cpg_l2_name_matches(handed->name, &frame) ||
+		!cpg_seal_holds(&frame, (const uint8 *) reply->data, node) ||
 		memcmp(frame.epoch, epoch, sizeof(epoch)) != 0 ||
-		frame.stamp < changed ||
-		cpg_codec_type(frame.type_schema, frame.type_name) != wanted ||
-		!decode(&frame, wanted, &handed->value, &handed->isnull))
+		frame.stamp < handed->known ||
+		cpg_codec_type(frame.type_schema, frame.type_name) != handed->wanted ||
+		!decode(&frame, handed->wanted, &handed->value, &handed->isnull))
 		return false;
 	handed->load_time = frame.load_time;
 	return true;
+}
+
+/* Ask a node for a few values handed over. */
+static void
+take_over_some(CpgL2Handed **some, int count, int node)
+{
+	Asking		asking[CPG_L2_CHUNK];
+	CpgRedisCommand command[2 * CPG_L2_CHUNK] = {0};
+	CpgRedisReply reply[2 * CPG_L2_CHUNK];
+
+	for (int i = 0; i < count; i++)
+		prepare(&asking[i], cpg_l2_sibling_key(some[i]->name, 'h'), some[i]->name->key_len,
+				&command[2 * i]);
+	if (cpg_redis_pipeline(node, command, 2 * count, CPG_REDIS_IDEMPOTENT, cpg_redis_timeout,
+						   reply) != CPG_REDIS_OK)
+		return;
+	for (int i = 0; i < count; i++)
+		some[i]->found = is_handed(some[i], &reply[2 * i], &reply[2 * i + 1], node);
+}
+
+/*
+ * Take what other servers, which are not the home either, left for those who
+ * wait; see cpg_l2_hand_over.  Those who asked before it was left, that is: its
+ * life begins anew where it is taken.  They must have known of everything that
+ * the home had invalidated, as far as it was known here when it was asked.
+ */
+void
+cpg_l2_take_over(CpgL2Handed *handed, int count)
+{
+	int		   *nodes = palloc(count * sizeof(int));
+	int			chunk[CPG_L2_CHUNK];
+	int			node;
+	int			n;
+
+	for (int i = 0; i < count; i++)
+	{
+		char	   *key = cpg_l2_sibling_key(handed[i].name, 'h');
+
+		nodes[i] = cpg_redis_node_for(key, handed[i].name->key_len);
+		handed[i].found = false;
+		pfree(key);
+	}
+	while ((n = cpg_l2_next_chunk(nodes, count, chunk, &node)) > 0)
+	{
+		CpgL2Handed *some[CPG_L2_CHUNK];
+
+		for (int i = 0; i < n; i++)
+			some[i] = &handed[chunk[i]];
+		take_over_some(some, n, node);
+	}
+	pfree(nodes);
 }

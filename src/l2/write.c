@@ -29,8 +29,6 @@
 #include "redis/redis.h"
 #include "shmem.h"
 
-#define HANDED_LIFE 10000		/* ms */
-
 /* Whether this server writes values of a namespace to Redis. */
 bool
 cpg_l2_writable(const CpgNamespace *ns)
@@ -178,7 +176,7 @@ cpg_l2_hand_over(const CpgNamespace *ns, const CpgKey *key, const CpgL2Name *nam
 	memset(&frame, 0, sizeof(frame));
 	frame.origin = cpg_span(cpg_bus_origin(), strlen(cpg_bus_origin()));
 	cpg_mirror_epoch(frame.epoch);
-	if (set_value(&frame, ns, name, value, HANDED_LIFE) &&
+	if (set_value(&frame, ns, name, value, CPG_L2_HANDED_LIFE) &&
 		make_job(&frame, cpg_l2_sibling_key(name, 'h'), name->key_len, &job))
 		cpg_l2_send(key, &job);
 }
