@@ -51,6 +51,7 @@
 #include "fault.h"
 #include "guard/guard.h"
 #include "inval/inval_internal.h"
+#include "inval/places.h"
 #include "inval/twophase.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -71,27 +72,9 @@ static bool fenced = false;		/* between PRE_COMMIT and the end */
 static bool finishing = false;	/* committed, to be finished when all were
 								 * told */
 static bool preparing = false;	/* between PRE_PREPARE and the end */
+static bool release_watched = false;	/* at_resource_release is called */
 
-/* From a cell to its fence. */
-typedef struct FencedCell
-{
-	CpgCell		cell;
-	int			fence;
-	char		status;
-} FencedCell;
-
-#define SH_PREFIX fenced_cells
-#define SH_ELEMENT_TYPE FencedCell
-#define SH_KEY_TYPE CpgCell
-#define SH_KEY cell
-#define SH_HASH_KEY(table, key) ((key) * 0x9e3779b1u)
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
-
-static fenced_cells_hash *fence_of = NULL;
+static CpgPlaces fence_of;		/* of a cell, in fences[] */
 
 /* Whether fences are up, so that a new operation has to raise its own. */
 bool
@@ -119,23 +102,23 @@ assign_fences(void)
 {
 	int			count = 0;
 
-	fence_of = fenced_cells_create(cpg_pending_context(), cpg_pending.count, NULL);
+	cpg_places_reset(&fence_of);
 	fences = MemoryContextAllocHuge(cpg_pending_context(), cpg_pending.count * sizeof(Fence));
 	for (int i = 0; i < cpg_pending.count; i++)
 	{
 		CpgPending *op = &cpg_pending.op[i];
-		FencedCell *at;
+		CpgPlace   *place;
 		bool		found;
 
 		if (!is_of_cell(op) && !cpg_pending_is_of_key(op))
 			continue;
-		at = fenced_cells_insert(fence_of, cell_of(op), &found);
+		place = cpg_places_add(&fence_of, cell_of(op), cpg_pending_context(), &found);
 		if (!found)
 		{
-			at->fence = count;
-			fences[count++].cell = at->cell;
+			place->at = count;
+			fences[count++].cell = cell_of(op);
 		}
-		op->fence = at->fence;
+		op->fence = place->at;
 	}
 	return count;
 }
@@ -192,6 +175,44 @@ cpg_commit_raise_cells(const CpgCell *cells, int count, bool roles)
 	raise_fences(total);
 }
 
+/* Whether others will learn of the changes by invalidation messages. */
+static bool
+is_told_by_messages(int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (cpg_cell_is_of_catalog(cpg_guard, fences[i].cell))
+			return true;
+	}
+	return false;
+}
+
+static void finish(void);
+
+/* Called several times at the end of a transaction, of which "finishing" is true for one. */
+static void
+at_resource_release(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
+{
+	if (likely(!finishing) || phase != RESOURCE_RELEASE_LOCKS || !isTopLevel)
+		return;
+	finishing = false;
+	finish();
+}
+
+/*
+ * Have the time after the messages watched, from now on in this session: it would
+ * cost each statement of those that change no names or privileges.  May run out
+ * of memory.
+ */
+static void
+watch_release(void)
+{
+	if (release_watched)
+		return;
+	RegisterResourceReleaseCallback(at_resource_release, NULL);
+	release_watched = true;
+}
+
 /*
  * A prepared transaction has no COMMIT callback in which to make something
  * stale or give it a new expiry: it invalidates instead.
@@ -212,7 +233,7 @@ harden(CpgPending *op)
 void
 cpg_commit_fence_late(CpgPending *op)
 {
-	FencedCell *at;
+	CpgPlace   *place;
 	bool		found;
 
 	if (preparing)
@@ -230,21 +251,22 @@ cpg_commit_fence_late(CpgPending *op)
 		refuse_if_sealed();
 		return;
 	}
-	if (fence_of == NULL)
+	if (fences == NULL)
 	{
-		fence_of = fenced_cells_create(cpg_pending_context(), 4, NULL);
 		fences = MemoryContextAlloc(cpg_pending_context(), sizeof(Fence));
 		fenced_at = cpg_guard_stamp(cpg_guard);
 	}
 	fences = repalloc_huge(fences, (nfences + 1) * sizeof(Fence));
-	at = fenced_cells_insert(fence_of, cell_of(op), &found);
+	place = cpg_places_add(&fence_of, cell_of(op), cpg_pending_context(), &found);
 	if (!found)
 	{
-		at->fence = nfences;
-		fences[nfences].cell = at->cell;
+		place->at = nfences;
+		fences[nfences].cell = cell_of(op);
+		if (cpg_cell_is_of_catalog(cpg_guard, cell_of(op)))
+			watch_release();
 		raise_fence(&fences[nfences++]);
 	}
-	op->fence = at->fence;
+	op->fence = place->at;
 	refuse_if_sealed();
 }
 
@@ -281,12 +303,12 @@ lower_fences(uint64 number)
 bool
 cpg_commit_is_ours(CpgCell cell, uint64 number)
 {
-	FencedCell *at = fenced_cells_lookup(fence_of, cell);
+	const CpgPlace *place = cpg_places_find(&fence_of, cell);
 
 	if (CPG_SKIP("contention-check"))
 		return true;
-	if (at != NULL)
-		return !fences[at->fence].contended && cpg_guard_valid(cpg_guard, cell, number);
+	if (place != NULL)
+		return !fences[place->at].contended && cpg_guard_valid(cpg_guard, cell, number);
 	return cpg_guard_valid(cpg_guard, cell, fenced_at);
 }
 
@@ -294,7 +316,7 @@ static void
 forget(void)
 {
 	fences = NULL;
-	fence_of = NULL;
+	cpg_places_reset(&fence_of);
 	nfences = 0;
 	fenced = preparing = false;
 	cpg_broadcast_forget();
@@ -304,41 +326,22 @@ forget(void)
 static void
 finish(void)
 {
-	int64		now = cpg_clock_now();
+	bool		keys = cpg_pending.count > cpg_pending.cells;
+	int64		now = keys ? cpg_clock_now() : 0;
 	uint64		number;
 
 	CPG_FAULT_WAIT("commit-visible");
-	cpg_commit_mark_dead(now);
+	if (keys)
+		cpg_commit_mark_dead(now);
 	CPG_FAULT_WAIT("commit-marked");
 	number = cpg_broadcast_commit();
 	CPG_FAULT_WAIT("commit-drawn");
 	lower_fences(number);
 	CPG_FAULT_WAIT("commit-lowered");
-	cpg_commit_apply(number, now);
+	if (keys)
+		cpg_commit_apply(number, now);
 	CPG_FAULT_WAIT("commit-applied");
 	forget();
-}
-
-/* Whether others will learn of the changes by invalidation messages. */
-static bool
-is_told_by_messages(void)
-{
-	for (int i = 0; i < nfences; i++)
-	{
-		if (cpg_cell_is_of_catalog(cpg_guard, fences[i].cell))
-			return true;
-	}
-	return false;
-}
-
-/* Called several times at the end of a transaction, of which "finishing" is true for one. */
-static void
-at_resource_release(ResourceReleasePhase phase, bool isCommit, bool isTopLevel, void *arg)
-{
-	if (likely(!finishing) || phase != RESOURCE_RELEASE_LOCKS || !isTopLevel)
-		return;
-	finishing = false;
-	finish();
 }
 
 static void
@@ -373,6 +376,8 @@ start_commit(void)
 		int			count = assign_fences();
 
 		cpg_broadcast_prepare();
+		if (is_told_by_messages(count))
+			watch_release();
 		CPG_FAULT("precommit-assigned");
 		raise_fences(count);
 		refuse_if_sealed();
@@ -414,7 +419,7 @@ at_transaction_end(XactEvent event, void *arg)
 			start_commit();
 			break;
 		case XACT_EVENT_COMMIT:
-			finishing = cpg_pending.count > 0 && is_told_by_messages() &&
+			finishing = cpg_pending.count > 0 && release_watched && is_told_by_messages(nfences) &&
 				!CPG_SKIP("late-lowering");
 			if (cpg_pending.count > 0 && !finishing)
 				finish();
@@ -481,5 +486,4 @@ cpg_inval_install(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
-	RegisterResourceReleaseCallback(at_resource_release, NULL);
 }

@@ -17,30 +17,12 @@
 #include "core/hash.h"
 #include "guc.h"
 #include "inval/inval_internal.h"
+#include "inval/places.h"
 #include "shmem.h"
 #include "utils/memutils.h"
 
 #define KILLS_MAX	16384
 #define CELLS_MAX	16384
-
-/* From a subject to its newest operation. */
-typedef struct Subject
-{
-	uint64		id;
-	int			head;			/* -1: all of them were cut off */
-	char		status;
-} Subject;
-
-#define SH_PREFIX subjects
-#define SH_ELEMENT_TYPE Subject
-#define SH_KEY_TYPE uint64
-#define SH_KEY id
-#define SH_HASH_KEY(table, key) ((uint32) cpg_hash_mix(key))
-#define SH_EQUAL(table, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DEFINE
-#define SH_DECLARE
-#include "lib/simplehash.h"
 
 /* Where the operations of an open (sub)transaction begin. */
 typedef struct Mark
@@ -52,7 +34,7 @@ typedef struct Mark
 CpgPendingList cpg_pending = {.last_put = -1,.last_cell = -1};
 
 static MemoryContext context = NULL;
-static subjects_hash *subjects = NULL;
+static CpgPlaces subjects;		/* newest operation, -1: all were cut off */
 static Mark *marks = NULL;
 static int	nmarks = 0;
 static int	marks_room = 0;
@@ -104,12 +86,9 @@ soft_subject(CpgCell cell)
 static int
 head_of(uint64 id)
 {
-	Subject    *subject;
+	const CpgPlace *subject = cpg_places_find(&subjects, id);
 
-	if (subjects == NULL)
-		return -1;
-	subject = subjects_lookup(subjects, id);
-	return subject == NULL ? -1 : subject->head;
+	return subject == NULL ? -1 : subject->at;
 }
 
 /* Index of the newest operation on a key, -1 if there is none. */
@@ -132,7 +111,6 @@ begin(void)
 	MemoryContext old = MemoryContextSwitchTo(cpg_pending_context());
 
 	cpg_commit_watch();
-	subjects = subjects_create(context, 64, NULL);
 	cpg_pending.room = 16;
 	cpg_pending.op = palloc(cpg_pending.room * sizeof(CpgPending));
 	marks_room = 8;
@@ -168,10 +146,10 @@ make_room(void)
 static int
 take_head(uint64 id, int index)
 {
-	Subject    *subject = subjects_lookup(subjects, id);
-	int			before = subject->head;
+	CpgPlace   *subject = cpg_places_find(&subjects, id);
+	int			before = subject->at;
 
-	subject->head = index;
+	subject->at = index;
 	return before;
 }
 
@@ -179,10 +157,10 @@ static void
 have_subject(uint64 id)
 {
 	bool		found;
-	Subject    *subject = subjects_insert(subjects, id, &found);
+	CpgPlace   *subject = cpg_places_add(&subjects, id, context, &found);
 
 	if (!found)
-		subject->head = -1;
+		subject->at = -1;
 }
 
 static uint64
@@ -489,7 +467,7 @@ cpg_pending_reset(void)
 {
 	if (context == NULL)
 		return;
-	subjects = NULL;
+	cpg_places_reset(&subjects);
 	marks = NULL;
 	nmarks = marks_room = 0;
 	memset(&cpg_pending, 0, sizeof(cpg_pending));

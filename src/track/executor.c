@@ -69,10 +69,14 @@ write_root_of(Plan *plan, List *rtable)
 static void
 note_writes(PlannedStmt *plan)
 {
+	Oid			written = InvalidOid;
 	ListCell   *lc;
 
 	foreach(lc, plan->resultRelations)
-		cpg_track_write(rt_fetch(lfirst_int(lc), plan->rtable)->relid);
+	{
+		written = rt_fetch(lfirst_int(lc), plan->rtable)->relid;
+		cpg_track_write(written);
+	}
 	write_root_of(plan->planTree, plan->rtable);
 	foreach(lc, plan->subplans)
 		write_root_of(lfirst(lc), plan->rtable);
@@ -80,7 +84,9 @@ note_writes(PlannedStmt *plan)
 	{
 		CpgPermission *permission = lfirst(lc);
 
-		if ((permission->requiredPerms & WRITE_PERMISSIONS) && OidIsValid(permission->relid))
+		/* mostly that of the only result relation */
+		if ((permission->requiredPerms & WRITE_PERMISSIONS) && OidIsValid(permission->relid) &&
+			permission->relid != written)
 			cpg_track_write(permission->relid);
 	}
 }

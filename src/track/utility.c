@@ -206,6 +206,17 @@ is_end_of_prepared(Node *stmt)
 }
 
 static void
+run(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, ProcessUtilityContext context,
+	ParamListInfo params, QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_utility)
+		prev_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+								dest, qc);
+}
+
+static void
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
@@ -217,19 +228,20 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	/* transaction commands may come in an aborted transaction: no catalogs */
 	if (!IsA(stmt, TransactionStmt))
 		before(stmt);
-	PG_TRY();
+	if (IsA(stmt, CopyStmt))
 	{
-		if (prev_utility)
-			prev_utility(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-		else
-			standard_ProcessUtility(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-									dest, qc);
+		PG_TRY();
+		{
+			run(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		}
+		PG_FINALLY();
+		{
+			cpg_track_collect_written(false);
+		}
+		PG_END_TRY();
 	}
-	PG_FINALLY();
-	{
-		cpg_track_collect_written(false);
-	}
-	PG_END_TRY();
+	else
+		run(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 	/* again: until the lock was taken the name could get another meaning */
 	if (refreshes)
 		refresh((RefreshMatViewStmt *) stmt);

@@ -1,0 +1,73 @@
+/*-------------------------------------------------------------------------
+ *
+ * places.c
+ *	  From a number to the place of something in a list.  See places.h.
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "postgres.h"
+
+#include "core/hash.h"
+#include "inval/places.h"
+
+#define SH_PREFIX places
+#define SH_ELEMENT_TYPE CpgPlace
+#define SH_KEY_TYPE uint64
+#define SH_KEY id
+#define SH_HASH_KEY(table, key) ((uint32) cpg_hash_mix(key))
+#define SH_EQUAL(table, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DEFINE
+#define SH_DECLARE
+#include "lib/simplehash.h"
+
+/* The place of a number, NULL if it has none; holds until the next addition. */
+CpgPlace *
+cpg_places_find(const CpgPlaces *places, uint64 id)
+{
+	if (places->many != NULL)
+		return places_lookup(places->many, id);
+	for (int i = 0; i < places->count; i++)
+	{
+		if (places->few[i].id == id)
+			return unconstify(CpgPlace *, &places->few[i]);
+	}
+	return NULL;
+}
+
+static void
+make_table(CpgPlaces *places, MemoryContext context)
+{
+	places_hash *table = places_create(context, 4 * CPG_PLACES_FEW, NULL);
+	bool		found;
+
+	for (int i = 0; i < places->count; i++)
+		places_insert(table, places->few[i].id, &found)->at = places->few[i].at;
+	places->many = table;
+}
+
+/*
+ * The place of a number, a new one for the caller to fill if it had none.  May
+ * run out of memory, and changes nothing then.
+ */
+CpgPlace *
+cpg_places_add(CpgPlaces *places, uint64 id, MemoryContext context, bool *found)
+{
+	CpgPlace   *place;
+
+	if (places->many == NULL)
+	{
+		place = cpg_places_find(places, id);
+		*found = place != NULL;
+		if (*found)
+			return place;
+		if (places->count < CPG_PLACES_FEW)
+		{
+			place = &places->few[places->count++];
+			place->id = id;
+			return place;
+		}
+		make_table(places, context);
+	}
+	return places_insert(places->many, id, found);
+}
