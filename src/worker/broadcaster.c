@@ -29,6 +29,7 @@
 #include "guc.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "policy/registry.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -50,6 +51,7 @@
 #define BACKOFF_MAX		5000
 #define SEEN_MAX		64		/* cells of a message that are not repeated */
 #define MESSAGES_AT_ONCE 16
+#define GATHER			1000	/* microseconds between two batches, at least */
 
 /* Messages of one batch, made before the first of them is sent. */
 typedef struct Outbox
@@ -180,58 +182,111 @@ read_item(const CpgBusItem *from, CpgMessageItem *to)
 }
 
 static void
-begin_message_of(CpgMessageWriter *writer, const CpgBusTaken *record)
+begin_message_of(CpgMessageWriter *writer, const CpgBusTaken *record, XLogRecPtr lsn)
 {
 	const char *database = cpg_database_name(record->database);
 	CpgMessageHeader header;
 
-	set_header(&header, CPG_MESSAGE_INVAL, ++outbox.last, record->number, record->lsn);
+	set_header(&header, CPG_MESSAGE_INVAL, ++outbox.last, record->number, lsn);
 	strlcpy(header.database, database != NULL ? database : "", sizeof(header.database));
 	begin_message(writer, &header);
 }
 
 /*
- * A record as a message, or as several if it is long.  Records do not share
- * messages: with the number of a later one, what a commit has set would seem to
- * be invalidated by it.
+ * Records that share a message, or several if they are long: all have the number
+ * of the last one.
  */
 static void
-write_record(const CpgBusTaken *record)
+write_together(const CpgBusTaken *records, int count)
 {
 	CpgMessageItem seen[SEEN_MAX];
 	int			nseen = 0;
+	XLogRecPtr	lsn = InvalidXLogRecPtr;
 	CpgMessageWriter writer;
-	CpgBusItem	item;
 	bool		begun = false;
-	Size		at = 0;
 
-	while (cpg_bus_next_item(record, &at, &item))
+	for (int i = 0; i < count; i++)
+		lsn = Max(lsn, records[i].lsn);
+	for (int i = 0; i < count; i++)
 	{
-		CpgMessageItem line;
+		CpgBusItem	item;
+		Size		at = 0;
 
-		read_item(&item, &line);
-		if (is_repeated(seen, &nseen, &line))
-			continue;
-		if (begun && cpg_message_append(&writer, &line))
-			continue;
-		if (begun)
-			end_message(&writer);
-		begin_message_of(&writer, record);
-		(void) cpg_message_append(&writer, &line);
-		begun = true;
+		while (cpg_bus_next_item(&records[i], &at, &item))
+		{
+			CpgMessageItem line;
+
+			read_item(&item, &line);
+			if (is_repeated(seen, &nseen, &line))
+				continue;
+			if (begun && cpg_message_append(&writer, &line))
+				continue;
+			if (begun)
+				end_message(&writer);
+			begin_message_of(&writer, &records[count - 1], lsn);
+			(void) cpg_message_append(&writer, &line);
+			begun = true;
+		}
 	}
 	if (begun)
 		end_message(&writer);
 }
 
+static bool
+has_keys(const CpgBusTaken *record)
+{
+	CpgBusItem	item;
+	Size		at = 0;
+
+	while (cpg_bus_next_item(record, &at, &item))
+	{
+		if (is_of_key(item.what) && !CPG_SKIP("bus-keys-alone"))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * How many records, from the first on, can share a message.  With the number of
+ * a later one what a commit has set would seem to be invalidated by it, so those
+ * with keys stand alone; of the others what was loaded between the first and the
+ * last seems invalid, for less than GATHER of time.
+ */
+static int
+count_together(const CpgBusTaken *records, int count)
+{
+	int			n = 1;
+
+	if (has_keys(&records[0]) || CPG_SKIP("bus-together"))
+		return 1;
+	while (n < count && records[n].database == records[0].database && !has_keys(&records[n]))
+		n++;
+	return n;
+}
+
 static void
 write_records(void)
 {
-	CpgBusTaken record;
+	int			room = 64;
+	int			count = 0;
+	CpgBusTaken *records = palloc(room * sizeof(CpgBusTaken));
 	Size		at = 0;
 
-	while (cpg_bus_next(&outbox.batch, &at, &record))
-		write_record(&record);
+	while (cpg_bus_next(&outbox.batch, &at, &records[count]))
+	{
+		if (++count == room)
+		{
+			room *= 2;
+			records = repalloc(records, room * sizeof(CpgBusTaken));
+		}
+	}
+	for (int i = 0; i < count;)
+	{
+		int			n = count_together(&records[i], count - i);
+
+		write_together(&records[i], n);
+		i += n;
+	}
 }
 
 /* Nothing was left to say, up to this number. */
@@ -443,6 +498,25 @@ pause_length(bool more)
 	return more ? 0 : (long) Max(Min(beat_at - now, 1000), 1);
 }
 
+/*
+ * Who sends often lets some records come together: a wakeup, a round trip and a
+ * message for each commit would cost a busy server dearly.  Meanwhile nobody has
+ * to wake this process.
+ */
+static void
+gather(void)
+{
+	static instr_time last;
+	instr_time	now;
+	int64		passed;
+
+	INSTR_TIME_SET_CURRENT(now);
+	passed = (int64) ((INSTR_TIME_GET_DOUBLE(now) - INSTR_TIME_GET_DOUBLE(last)) * 1e6);
+	if (passed < GATHER)
+		pg_usleep(GATHER - Max(passed, 0));
+	INSTR_TIME_SET_CURRENT(last);
+}
+
 /* One round; true if there may be more to do at once. */
 static bool
 work(void)
@@ -483,6 +557,7 @@ cachepg_broadcaster_main(Datum arg)
 	{
 		bool		more;
 
+		gather();
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
