@@ -58,6 +58,7 @@ typedef struct Outbox
 {
 	CpgBusBatch batch;
 	MemoryContext context;
+	char	   *draft;			/* of a message, CPG_MESSAGE_SIZE_MAX bytes */
 	StringInfo *message;
 	int			count;
 	int			sent;
@@ -94,13 +95,26 @@ set_header(CpgMessageHeader *header, CpgMessageKind kind, uint64 n, uint64 seq, 
 	header->lsn = lsn;
 }
 
-/* Begin one more message of the batch; its writer writes into its memory. */
+/* Begin one more message of the batch. */
 static void
 begin_message(CpgMessageWriter *writer, const CpgMessageHeader *header)
 {
-	StringInfo	message = makeStringInfo();
+	if (!cpg_message_begin(writer, outbox.draft, CPG_MESSAGE_SIZE_MAX, header))
+		elog(ERROR, "could not begin a message");
+}
 
-	enlargeStringInfo(message, CPG_MESSAGE_SIZE_MAX);
+/* Put it into the outbox. */
+static void
+end_message(const CpgMessageWriter *writer)
+{
+	StringInfo	message = palloc(sizeof(StringInfoData));
+
+	message->len = (int) writer->len;
+	message->maxlen = message->len + 1;
+	message->cursor = 0;
+	message->data = palloc(message->maxlen);
+	memcpy(message->data, outbox.draft, message->len);
+	message->data[message->len] = '\0';
 	if (outbox.count == outbox.room)
 	{
 		outbox.room = Max(2 * outbox.room, 16);
@@ -108,18 +122,6 @@ begin_message(CpgMessageWriter *writer, const CpgMessageHeader *header)
 			: repalloc(outbox.message, outbox.room * sizeof(StringInfo));
 	}
 	outbox.message[outbox.count++] = message;
-	if (!cpg_message_begin(writer, message->data, CPG_MESSAGE_SIZE_MAX, header))
-		elog(ERROR, "could not begin a message");
-}
-
-static void
-end_message(const CpgMessageWriter *writer)
-{
-	StringInfo	message = outbox.message[outbox.count - 1];
-
-	message->len = (int) writer->len;
-	message->maxlen = message->len + 1;
-	message->data = repalloc(message->data, message->maxlen);
 }
 
 /* Everything in a database, or in all of them. */
@@ -547,6 +549,7 @@ cachepg_broadcaster_main(Datum arg)
 	before_shmem_exit(stand_down, (Datum) 0);
 	outbox.context = AllocSetContextCreate(TopMemoryContext, "cachepg outbox",
 										   ALLOCSET_DEFAULT_SIZES);
+	outbox.draft = MemoryContextAlloc(TopMemoryContext, CPG_MESSAGE_SIZE_MAX);
 	outbox.batch.data = MemoryContextAlloc(TopMemoryContext, CPG_BUS_BATCH_BYTES);
 	cpg_values_prepare();
 	CurrentMemoryContext = AllocSetContextCreate(TopMemoryContext, "cachepg broadcaster",
