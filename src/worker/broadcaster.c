@@ -52,6 +52,7 @@
 #define SEEN_MAX		64		/* cells of a message that are not repeated */
 #define MESSAGES_AT_ONCE 16
 #define GATHER			1000	/* microseconds between two batches, at least */
+#define BEATS_APART 5			/* ms between two heartbeats, at least */
 
 /* Messages of one batch, made before the first of them is sent. */
 typedef struct Outbox
@@ -70,7 +71,8 @@ typedef struct Outbox
 static Outbox outbox;
 static int	failures = 0;		/* in succession */
 static int64 retry_at = 0;
-static int64 beat_at = 0;
+static int64 beat_at = 0;		/* when the next heartbeat is due */
+static int64 last_beat = 0;
 
 /* Redis' clock, ms, and when it was read, at the latest. */
 static int64 redis_clock = 0;
@@ -301,7 +303,23 @@ write_beat(void)
 	set_header(&header, CPG_MESSAGE_BEAT, outbox.last, outbox.batch.settled, InvalidXLogRecPtr);
 	begin_message(&writer, &header);
 	end_message(&writer);
-	beat_at = cpg_clock_now() + cpg_bus_heartbeat;
+	last_beat = cpg_clock_now();
+	beat_at = last_beat + cpg_bus_heartbeat;
+}
+
+/*
+ * A heartbeat follows what was told, so that others know that this was all; if
+ * there is much to tell, not each time.
+ */
+static void
+write_beat_if_due(void)
+{
+	int64		now = cpg_clock_now();
+
+	if (outbox.count > 0)
+		beat_at = Min(beat_at, last_beat + BEATS_APART);
+	if (outbox.batch.drained && now >= beat_at)
+		write_beat();
 }
 
 /* Make the messages of what there is, if all of the last batch is sent. */
@@ -325,8 +343,7 @@ fill_outbox(void)
 	write_records();
 	if (outbox.count > 0)
 		cpg_bus_note_number(outbox.last);
-	if (outbox.batch.drained && (outbox.count > 0 || cpg_clock_now() >= beat_at))
-		write_beat();
+	write_beat_if_due();
 	MemoryContextSwitchTo(old);
 }
 
