@@ -66,14 +66,14 @@ cpg_bus_init(CpgSharedBus *bus, Size memory, bool wanted, uint32 mirrors, int tr
 }
 
 /* Whether there is memory for it: Redis was configured at start. */
-bool
+bool		pg_attribute_hot
 cpg_bus_usable(void)
 {
 	return cpg_bus != NULL && cpg_bus->ring_size > 0;
 }
 
 /* Whether commits have to describe what they invalidate. */
-bool
+bool		pg_attribute_hot
 cpg_bus_active(void)
 {
 	return cpg_bus != NULL && pg_atomic_read_u32(&cpg_bus->active) != 0;
@@ -212,7 +212,7 @@ draw_untold(Oid database, XLogRecPtr lsn)
  * Draw the number of a commit and have others told what it invalidates.  The
  * record is NULL if there was no time to make one.  Never fails.
  */
-uint64
+uint64		pg_attribute_hot
 cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 {
 	Head		head = {.lsn = lsn,.database = database};

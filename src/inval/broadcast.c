@@ -112,7 +112,7 @@ add_operation(const CpgPending *op)
 }
 
 /* Before the commit: make the record.  May run out of memory. */
-void
+void		pg_attribute_hot
 cpg_broadcast_prepare(void)
 {
 	cpg_broadcast_forget();
@@ -132,14 +132,14 @@ cpg_broadcast_late(const CpgPending *op)
 }
 
 /* At the commit: draw its number and put the record on its way.  Never fails. */
-uint64
+uint64		pg_attribute_hot
 cpg_broadcast_commit(void)
 {
 	return cpg_bus_draw(recorded ? &record : NULL, MyDatabaseId, GetXLogInsertRecPtr());
 }
 
 /* The transaction is over. */
-void
+void		pg_attribute_hot
 cpg_broadcast_forget(void)
 {
 	memset(&record, 0, sizeof(record));

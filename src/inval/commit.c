@@ -97,7 +97,7 @@ cell_of(const CpgPending *op)
 }
 
 /* Give each operation that needs one a fence, cells only once; not yet raised. */
-static int
+static int	pg_attribute_hot
 assign_fences(void)
 {
 	int			count = 0;
@@ -141,7 +141,7 @@ refuse_if_sealed(void)
 }
 
 /* Raise the first so many fences.  Nothing in here fails. */
-static void
+static void pg_attribute_hot
 raise_fences(int count)
 {
 	for (nfences = 0; nfences < count; nfences++)
@@ -279,7 +279,7 @@ was_contended(const Fence *fence, uint64 at_end)
 	return cpg_guard_contended(fence->before, at_end);
 }
 
-static void
+static void pg_attribute_hot
 lower_fences(uint64 number)
 {
 	while (nfences > 0)
@@ -312,7 +312,7 @@ cpg_commit_is_ours(CpgCell cell, uint64 number)
 	return cpg_guard_valid(cpg_guard, cell, fenced_at);
 }
 
-static void
+static void pg_attribute_hot
 forget(void)
 {
 	fences = NULL;
@@ -323,7 +323,7 @@ forget(void)
 	cpg_pending_reset();
 }
 
-static void
+static void pg_attribute_hot
 finish(void)
 {
 	bool		keys = cpg_pending.count > cpg_pending.cells;
@@ -366,7 +366,7 @@ finish_prepare(void)
 	forget();
 }
 
-static void
+static void pg_attribute_hot
 start_commit(void)
 {
 	CPG_FAULT("precommit-begun");
@@ -410,7 +410,7 @@ start_prepare(void)
 	CPG_FAULT("preprepare-fenced");
 }
 
-static void
+static void pg_attribute_hot
 at_transaction_end(XactEvent event, void *arg)
 {
 	switch (event)

@@ -179,7 +179,7 @@ cpg_inval_key(const CpgKey *key)
 }
 
 /* Invalidate at commit all that depends on a cell. */
-void
+void		pg_attribute_hot
 cpg_inval_cell(CpgCell cell)
 {
 	cpg_pending_cell(cell, NULL, 0);

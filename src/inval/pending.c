@@ -83,7 +83,7 @@ soft_subject(CpgCell cell)
 	return cpg_hash_mix(cell | UINT64CONST(1) << 40);
 }
 
-static int
+static int	pg_attribute_hot
 head_of(uint64 id)
 {
 	const CpgPlace *subject = cpg_places_find(&subjects, id);
@@ -99,13 +99,13 @@ cpg_pending_head_of_key(const CpgKey *key)
 }
 
 /* Index of the newest operation on a cell, -1 if there is none. */
-int
+int			pg_attribute_hot
 cpg_pending_head_of_cell(CpgCell cell)
 {
 	return head_of(cell_subject(cell));
 }
 
-static void
+static void pg_attribute_hot
 begin(void)
 {
 	MemoryContext old = MemoryContextSwitchTo(cpg_pending_context());
@@ -119,7 +119,7 @@ begin(void)
 }
 
 /* Have room for one more operation and a mark for the current level. */
-static void
+static void pg_attribute_hot
 make_room(void)
 {
 	int			level = GetCurrentTransactionNestLevel();
@@ -143,7 +143,7 @@ make_room(void)
 }
 
 /* Let an operation be the newest on a subject that has room; returns the one before. */
-static int
+static int	pg_attribute_hot
 take_head(uint64 id, int index)
 {
 	CpgPlace   *subject = cpg_places_find(&subjects, id);
@@ -153,7 +153,7 @@ take_head(uint64 id, int index)
 	return before;
 }
 
-static void
+static void pg_attribute_hot
 have_subject(uint64 id)
 {
 	bool		found;
@@ -170,7 +170,7 @@ key_cell_subject(const CpgPending *op)
 }
 
 /* Append a prepared operation on a subject; nothing in here fails half-way. */
-static CpgPending *
+static CpgPending *pg_attribute_hot
 append(const CpgPending *op, uint64 id)
 {
 	CpgPending *at;
@@ -359,7 +359,7 @@ copy_name(CpgPending *op, const char *name, Size len)
 }
 
 /* Bump a cell at commit; the name, which may be NULL, is that of a tag or table. */
-void
+void		pg_attribute_hot
 cpg_pending_cell(CpgCell cell, const char *name, Size len)
 {
 	CpgPending	op = {.kind = CPG_PENDING_CELL,.cell = cell};
@@ -462,7 +462,7 @@ cpg_pending_abort_sub(int level)
 }
 
 /* Forget everything: the transaction is over. */
-void
+void		pg_attribute_hot
 cpg_pending_reset(void)
 {
 	if (context == NULL)

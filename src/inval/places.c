@@ -22,7 +22,7 @@
 #include "lib/simplehash.h"
 
 /* The place of a number, NULL if it has none; holds until the next addition. */
-CpgPlace *
+CpgPlace   *pg_attribute_hot
 cpg_places_find(const CpgPlaces *places, uint64 id)
 {
 	if (places->many != NULL)
@@ -50,7 +50,7 @@ make_table(CpgPlaces *places, MemoryContext context)
  * The place of a number, a new one for the caller to fill if it had none.  May
  * run out of memory, and changes nothing then.
  */
-CpgPlace *
+CpgPlace   *pg_attribute_hot
 cpg_places_add(CpgPlaces *places, uint64 id, MemoryContext context, bool *found)
 {
 	CpgPlace   *place;

@@ -23,7 +23,7 @@ relation_changed(Datum arg, Oid relid)
  * found out before the number grew may no longer hold.  One callback for all
  * who ask, since a server has room for few.
  */
-uint64
+uint64		pg_attribute_hot
 cpg_relation_changes(void)
 {
 	static bool registered = false;

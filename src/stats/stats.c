@@ -111,7 +111,7 @@ counters_of(uint32 stripe, int number)
 }
 
 /* At the end of a transaction; only atomic additions, which cannot fail. */
-static void
+static void pg_attribute_hot
 at_transaction_end(XactEvent event, void *arg)
 {
 	if (first_dirty != LIST_END && event != XACT_EVENT_PRE_COMMIT &&

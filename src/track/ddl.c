@@ -329,7 +329,7 @@ note(ObjectAccessType access, Oid class, Oid object, void *arg)
 		object_changes(class, object);
 }
 
-static void
+static void pg_attribute_hot
 object_access(ObjectAccessType access, Oid class, Oid object, int subid, void *arg)
 {
 	if (prev_access)

@@ -66,7 +66,7 @@ write_root_of(Plan *plan, List *rtable)
 }
 
 /* Relations that a plan may change. */
-static void
+static void pg_attribute_hot
 note_writes(PlannedStmt *plan)
 {
 	Oid			written = InvalidOid;
@@ -160,7 +160,7 @@ start(QueryDesc *query, int eflags)
 	PG_END_TRY();
 }
 
-static void
+static void pg_attribute_hot
 executor_start(QueryDesc *query, int eflags)
 {
 	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
@@ -178,7 +178,7 @@ executor_start(QueryDesc *query, int eflags)
 		standard_ExecutorStart(query, eflags);
 }
 
-static void
+static void pg_attribute_hot
 executor_run(CPG_EXECUTOR_RUN_PARAMETERS)
 {
 	if (cpg_deps_active() && !is_of_load(queryDesc))
@@ -189,7 +189,7 @@ executor_run(CPG_EXECUTOR_RUN_PARAMETERS)
 		standard_ExecutorRun(CPG_EXECUTOR_RUN_ARGUMENTS);
 }
 
-static bool
+static bool pg_attribute_hot
 check_permissions(CPG_CHECK_PERMS_PARAMETERS)
 {
 	ListCell   *lc;

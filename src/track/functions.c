@@ -181,7 +181,7 @@ note(Kind kind)
 }
 
 /* A function is about to be executed; matters to loads only. */
-void
+void		pg_attribute_hot
 cpg_track_function(Oid function)
 {
 	Kind		kind = function < FirstGenbkiObjectId ? kind_of[function] : KIND_OTHER;

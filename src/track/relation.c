@@ -142,7 +142,7 @@ look_up(Oid relid)
  * What is known of a relation; holds until the next call.  One that does not
  * exist is ignored.  Does catalog lookups, so only inside of a transaction.
  */
-const CpgRelation *
+const CpgRelation *pg_attribute_hot
 cpg_relation(Oid relid)
 {
 	CpgRelation *relation;

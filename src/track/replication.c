@@ -53,7 +53,7 @@ note_subscribed(void)
 	table_close(rel, AccessShareLock);
 }
 
-static void
+static void pg_attribute_hot
 before_transaction_end(XactEvent event, void *arg)
 {
 	if ((event == XACT_EVENT_PRE_COMMIT || event == XACT_EVENT_PRE_PREPARE) && IsLogicalWorker())

@@ -92,7 +92,7 @@ cpg_track_read(Oid relid)
 }
 
 /* Bump the cell of a relation, or of the tree below it. */
-static void
+static void pg_attribute_hot
 bump(CpgCell cell, Oid relid)
 {
 	const CpgRelation *relation;
@@ -113,7 +113,7 @@ is_tracked(const CpgRelation *relation)
 }
 
 /* The transaction changes rows of a relation. */
-void
+void		pg_attribute_hot
 cpg_track_write(Oid relid)
 {
 	CpgRelation relation = *cpg_relation(relid);

@@ -197,7 +197,7 @@ before(Node *stmt)
 	}
 }
 
-static bool
+static bool pg_attribute_hot
 is_end_of_prepared(Node *stmt)
 {
 	return IsA(stmt, TransactionStmt) &&
@@ -205,7 +205,7 @@ is_end_of_prepared(Node *stmt)
 		 ((TransactionStmt *) stmt)->kind == TRANS_STMT_ROLLBACK_PREPARED);
 }
 
-static void
+static void pg_attribute_hot
 run(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, ProcessUtilityContext context,
 	ParamListInfo params, QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
@@ -216,7 +216,7 @@ run(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, ProcessUtili
 								dest, qc);
 }
 
-static void
+static void pg_attribute_hot
 process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
