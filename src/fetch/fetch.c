@@ -123,7 +123,9 @@ cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 	call->named = false;
 	call->asked = 0;
 	call->lock.held = false;
+	call->position = 0;
 	call->awaited = false;
+	call->handed = false;
 }
 
 /* Begin a call: find out what it is about. */

@@ -83,12 +83,13 @@ typedef struct CpgCall
 	/* in Redis */
 	bool		named;
 	CpgL2Name	name;
-	int64		asked;			/* when Redis was asked first, else 0 */
+	int64		asked;			/* when Redis was asked first, else 0; at this
+								 * stamp, and */
+	uint64		known;			/* with this known to have changed at the home */
 	CpgL2Lock	lock;			/* of all servers on its load */
 	uint64		position;		/* of the home's clock, before the load */
-	bool		awaited;		/* another server was loading it, after this
-								 * stamp and that: */
-	uint64		known;			/* what was known to have changed at the home */
+	bool		awaited;		/* another server was loading it */
+	bool		handed;			/* it is what another server loaded */
 	/* a load of many keys at once, else NULL */
 	ArrayType  *many_keys;
 	CpgManyLoaded *many;

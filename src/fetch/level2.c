@@ -48,11 +48,16 @@ is_worth_asking(const CpgCall *call)
 	return cpg_l2_readable(call->ns) && !cpg_deps_active();
 }
 
+/* From when on another server's load is new enough for a call is noted first. */
 static void
 name_value(CpgCall *call)
 {
 	if (call->asked == 0)
+	{
+		call->stamp = cpg_guard_stamp(cpg_guard);
+		call->known = cpg_mirror_exists() ? cpg_mirror_changed() : 0;
 		call->asked = cpg_clock_now();
+	}
 	cpg_l2_name_of_fetch(call->fetch, call->ns, call->function, &call->key, &call->name);
 	call->named = true;
 }
@@ -129,14 +134,6 @@ is_handable(const CpgCall *call)
 	return call->ttl_only && cpg_mirror_exists();
 }
 
-/* From when on another server's load is new enough for a call. */
-static void
-take_stamp(CpgCall *call)
-{
-	call->stamp = cpg_guard_stamp(cpg_guard);
-	call->known = cpg_mirror_exists() ? cpg_mirror_changed() : 0;
-}
-
 /* Keep what another server loaded, and answer the call with it. */
 static void
 keep_handed(CpgCall *call, const CpgL2Handed *handed)
@@ -148,6 +145,7 @@ keep_handed(CpgCall *call, const CpgL2Handed *handed)
 	call->loaded.isnull = handed->isnull;
 	call->loaded.type = type_of(call);
 	call->loaded.microseconds = handed->load_time;
+	call->handed = true;
 	(void) cpg_publish(call);
 	call->value = handed->value;
 	call->isnull = handed->isnull;
@@ -244,8 +242,6 @@ cpg_call_elsewhere(CpgCall *call, const CpgFlight *flight)
 		return false;
 	if (call->awaited)
 		take_over(&call, 1, &there);
-	else
-		take_stamp(call);
 	while (!there)
 	{
 		claim(&its, 1, call->ns);
@@ -307,8 +303,6 @@ cpg_calls_elsewhere(CpgCall **calls, int count, bool *there)
 		if (!is_agreed_on(calls[i]))
 			return;
 	}
-	for (int i = 0; i < count; i++)
-		take_stamp(calls[i]);
 	claims = palloc(count * sizeof(CpgL2Claim));
 	for (int i = 0; i < count; i++)
 		claims[i] = (CpgL2Claim)
@@ -341,6 +335,6 @@ cpg_call_to_l2(CpgCall *call, const CpgNamespace *ns, const CpgKey *key, const C
 		if (cpg_l2_make(ns, key, &call->name, &value, &job))
 			cpg_l2_send(key, &job);
 	}
-	else if (call->lock.held && is_handable(call) && !call->behind)
+	else if (call->lock.held && !call->handed && is_handable(call) && !call->behind)
 		cpg_l2_hand_over(ns, key, &call->name, &value, call->position);
 }

@@ -227,6 +227,8 @@ leave_to_others(Member **batch, int count)
 		Member	   *m = batch[i];
 
 		m->done = there[i];
+		if (there[i])
+			cpg_l2_unlock(&m->call.lock);
 		if (there[i] || m->call.awaited)
 			cpg_flight_land(&m->flight, CPG_FLIGHT_IDLE, 0, 0, false);
 		else

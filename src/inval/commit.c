@@ -257,13 +257,13 @@ cpg_commit_fence_late(CpgPending *op)
 		fenced_at = cpg_guard_stamp(cpg_guard);
 	}
 	fences = repalloc_huge(fences, (nfences + 1) * sizeof(Fence));
+	if (cpg_cell_is_of_catalog(cpg_guard, cell_of(op)))
+		watch_release();
 	place = cpg_places_add(&fence_of, cell_of(op), cpg_pending_context(), &found);
 	if (!found)
 	{
 		place->at = nfences;
 		fences[nfences].cell = cell_of(op);
-		if (cpg_cell_is_of_catalog(cpg_guard, cell_of(op)))
-			watch_release();
 		raise_fence(&fences[nfences++]);
 	}
 	op->fence = place->at;

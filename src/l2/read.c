@@ -353,23 +353,26 @@ cpg_l2_fill(CpgNamespace *ns, const CpgKey *key, const CpgL2Name *name, Oid want
 	return request.found;
 }
 
-/* Whether what has this life left was handed over since it was asked for. */
+/*
+ * Whether what has this life left was handed over since it was asked for, if Redis
+ * was asked at "now" or later.
+ */
 static bool
-is_new(const CpgL2Handed *handed, const CpgRedisReply *life)
+is_new(const CpgL2Handed *handed, const CpgRedisReply *life, int64 now)
 {
 	return life->type == CPG_REDIS_INTEGER && life->integer > 0 &&
-		(CPG_L2_HANDED_LIFE - life->integer <= cpg_clock_now() - handed->asked ||
+		(CPG_L2_HANDED_LIFE - life->integer <= now - handed->asked ||
 		 CPG_SKIP("l2-handed-age"));
 }
 
-/* Whether replies of Redis are a value handed over that may be taken. */
+/* Whether a reply of Redis is a value handed over that may be taken. */
 static bool
-is_handed(CpgL2Handed *handed, const CpgRedisReply *life, const CpgRedisReply *reply, int node)
+is_handed(CpgL2Handed *handed, const CpgRedisReply *reply, int node)
 {
 	uint8		epoch[CPG_MESSAGE_EPOCH_LEN];
 	CpgFrame	frame;
 
-	if (reply->type != CPG_REDIS_STRING || !is_new(handed, life))
+	if (reply->type != CPG_REDIS_STRING)
 		return false;
 	cpg_mirror_epoch(epoch);
 	if (cpg_frame_decode((const uint8 *) reply->data, reply->len, &frame) != CPG_FRAME_FAULT_NONE ||
@@ -391,6 +394,7 @@ take_over_some(CpgL2Handed **some, int count, int node)
 	Asking		asking[CPG_L2_CHUNK];
 	CpgRedisCommand command[2 * CPG_L2_CHUNK] = {0};
 	CpgRedisReply reply[2 * CPG_L2_CHUNK];
+	int64		now = cpg_clock_now();
 
 	for (int i = 0; i < count; i++)
 		prepare(&asking[i], cpg_l2_sibling_key(some[i]->name, 'h'), some[i]->name->key_len,
@@ -399,7 +403,8 @@ take_over_some(CpgL2Handed **some, int count, int node)
 						   reply) != CPG_REDIS_OK)
 		return;
 	for (int i = 0; i < count; i++)
-		some[i]->found = is_handed(some[i], &reply[2 * i], &reply[2 * i + 1], node);
+		some[i]->found = is_new(some[i], &reply[2 * i], now) &&
+			is_handed(some[i], &reply[2 * i + 1], node);
 }
 
 /*

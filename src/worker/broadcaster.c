@@ -254,7 +254,7 @@ has_keys(const CpgBusTaken *record)
  * How many records, from the first on, can share a message.  With the number of
  * a later one what a commit has set would seem to be invalidated by it, so those
  * with keys stand alone; of the others what was loaded between the first and the
- * last seems invalid, for less than GATHER of time.
+ * last seems invalid: in about GATHER of time, or while Redis was away.
  */
 static int
 count_together(const CpgBusTaken *records, int count)
