@@ -24,22 +24,22 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE w (v integer);
 	CREATE SEQUENCE traps MINVALUE 0;
 	-- catches so many cancellations, and counts them
-	CREATE FUNCTION sleeper() RETURNS integer LANGUAGE plpgsql AS $$
+	CREATE FUNCTION stubborn() RETURNS integer LANGUAGE plpgsql AS $$
 	BEGIN
 		FOR i IN 1 .. (SELECT last_value FROM traps) LOOP
 			BEGIN
-				PERFORM pg_sleep(60);
+				PERFORM pg_advisory_xact_lock_shared(60);
 			EXCEPTION WHEN query_canceled THEN
 				PERFORM cache_incr('n:trapped');
 			END;
 		END LOOP;
-		PERFORM pg_sleep(60);
+		PERFORM pg_advisory_xact_lock_shared(60);
 		RETURN 1;
 	END $$;
 	CREATE FUNCTION quick() RETURNS integer LANGUAGE plpgsql AS $$
 	BEGIN
 		BEGIN
-			PERFORM pg_sleep(60);
+			PERFORM pg_advisory_xact_lock_shared(60);
 		EXCEPTION WHEN query_canceled THEN
 			RETURN 7;
 		END;
@@ -47,7 +47,7 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION writer() RETURNS integer LANGUAGE plpgsql AS $$
 	BEGIN
 		INSERT INTO w VALUES (1);
-		PERFORM pg_sleep(60);
+		PERFORM pg_advisory_xact_lock_shared(60);
 		RETURN 1;
 	END $$;
 	CREATE FUNCTION outer_of(inner_key text, inner_query text) RETURNS text LANGUAGE plpgsql AS $$
@@ -58,8 +58,11 @@ $node->safe_psql('postgres', q{
 
 my $s = session($node);
 my $other = session($node);
+# loads that have to be ended wait here
+my $gate = session($node);
+run($gate, 'SELECT pg_advisory_lock(60)');
 run($_, "\\set VERBOSITY verbose\nSELECT 1") for $s, $other;
-my $sleep = q{'SELECT pg_sleep(60)'};
+my $endless = q{'SELECT pg_advisory_xact_lock_shared(60)'};
 my $too_long = qr/ERROR:  55P03: loading a value of cache namespace "fast" took longer than load_timeout/;
 
 # Runs a statement that ends within some seconds, and not before.
@@ -81,22 +84,23 @@ sub cancels
 	my ($sql, $name) = @_;
 
 	go($s, $sql);
-	ok(wait_until($node, q{SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = } . pid_of($s)), 'it sleeps');
+	ok(wait_until($node, q{SELECT wait_event = 'advisory' FROM pg_stat_activity WHERE pid = } . pid_of($s)), 'it waits');
 	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . pid_of($s) . ')');
 	return like(done($s), qr/ERROR:  57014: canceling statement due to user request/, $name);
 }
 
 sub count_of { return one_value($node, "SELECT $_[1] FROM cache_namespace_stats WHERE namespace = '$_[0]'") }
 
-ends_after(0.3, "SELECT cache_fetch('fast:k', $sleep)", $too_long, 'a load that sleeps');
+ends_after(0.3, "SELECT cache_fetch('fast:k', $endless)", $too_long, 'a load that waits');
 is(count_of('fast', 'load_timeouts'), 1, 'it is counted');
 is(run($s, 'SELECT 1'), 1, 'the session goes on');
+# three stretches of time in which the deadline of a load that ended must not strike: time is the subject
 is(run($s, q{SELECT cache_fetch('fast:k', 'SELECT 1'), pg_sleep(0.6)}), '1|', 'and nothing strikes later');
 ends_after(0.3, q{SELECT cache_fetch('fast:computes', 'SELECT count(*) FROM generate_series(1, 1000000000000)')}, $too_long, 'one that computes');
 
 # A loader that catches it is told again.
 run($other, q{SELECT setval('traps', 3)});
-ends_after(0.6, q{SELECT cache_fetch('fast:trap', 'SELECT sleeper()')}, $too_long, 'a loader that traps the cancellation');
+ends_after(0.6, q{SELECT cache_fetch('fast:trap', 'SELECT stubborn()')}, $too_long, 'a loader that traps the cancellation');
 is(one_value($node, q{SELECT cache_get('n:trapped', 0::bigint)}), 3, 'it was told three times before');
 ends_after(0.3, q{SELECT cache_fetch('fast:quick', 'SELECT quick()')}, qr/^7$/, 'a loader that hurries then');
 is(run($s, q{SELECT cache_get('fast:quick'), pg_sleep(0.4)}), '7|', 'its value is kept, nothing strikes later');
@@ -114,47 +118,47 @@ is(run($s, 'SELECT v FROM w'), 2, 'and nothing is left behind either');
 
 # statement_timeout
 run($s, q{SET statement_timeout = '100 ms'});
-ends_after(0.1, "SELECT cache_fetch('fast:k', $sleep)", qr/ERROR:  57014: canceling statement due to statement timeout/, 'an earlier statement_timeout');
-ends_after(0.1, "SELECT cache_fetch('fb:k', $sleep)", qr/ERROR:  57014: canceling statement due to statement timeout/, 'also with a fallback');
+ends_after(0.1, "SELECT cache_fetch('fast:k', $endless)", qr/ERROR:  57014: canceling statement due to statement timeout/, 'an earlier statement_timeout');
+ends_after(0.1, "SELECT cache_fetch('fb:k', $endless)", qr/ERROR:  57014: canceling statement due to statement timeout/, 'also with a fallback');
 run($s, q{SET statement_timeout = '30 s'});
-ends_after(0.3, "SELECT cache_fetch('fast:k', $sleep)", $too_long, 'a later one');
+ends_after(0.3, "SELECT cache_fetch('fast:k', $endless)", $too_long, 'a later one');
 run($s, 'RESET statement_timeout');
 
 # Loads inside of loads.
-ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fast:inner', $sleep))}, $too_long, 'the inner load is too slow');
-ends_after(0.3, qq{SELECT cache_fetch('fast:k', 'SELECT outer_of(\$1, \$2)', ROW('slow:k', $sleep))}, $too_long, 'the outer load is too slow');
-ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fb:k', $sleep))}, qr/^"outer instead"$/, 'the inner load has a fallback');
+ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fast:inner', $endless))}, $too_long, 'the inner load is too slow');
+ends_after(0.3, qq{SELECT cache_fetch('fast:k', 'SELECT outer_of(\$1, \$2)', ROW('slow:k', $endless))}, $too_long, 'the outer load is too slow');
+ends_after(0.3, qq{SELECT cache_fetch('slow:k', 'SELECT outer_of(\$1, \$2)', ROW('fb:k', $endless))}, qr/^"outer instead"$/, 'the inner load has a fallback');
 is(run($s, q{SELECT state FROM cache_entry('slow:k')}), 'absent', 'what is made of that is not kept');
-ends_after(0.3, qq{SELECT cache_fetch('fb:k', 'SELECT outer_of(\$1, \$2)', ROW('slow:k', $sleep))}, qr/^"instead"$/, 'the outer load has one');
+ends_after(0.3, qq{SELECT cache_fetch('fb:k', 'SELECT outer_of(\$1, \$2)', ROW('slow:k', $endless))}, qr/^"instead"$/, 'the outer load has one');
 is(run($s, q{SELECT pg_sleep(0.5)}), '', 'nothing strikes later');
 
 # A cancellation by a user is not hidden: not by an old value, not by a fallback.
-cancels("SELECT cache_fetch('slow:k', $sleep)", 'cancelled by a user');
+cancels("SELECT cache_fetch('slow:k', $endless)", 'cancelled by a user');
 run($s, q{SELECT cache_namespace_alter('fb', load_timeout => '1 min')});
-cancels("SELECT cache_fetch('fb:k', $sleep)", 'also with a fallback');
+cancels("SELECT cache_fetch('fb:k', $endless)", 'also with a fallback');
 $node->safe_psql('postgres', q{
-	CREATE SEQUENCE nap MINVALUE 0;
-	CREATE FUNCTION naps() RETURNS text LANGUAGE plpgsql AS $$
+	CREATE FUNCTION passes() RETURNS text LANGUAGE plpgsql AS $$
 	BEGIN
-		PERFORM pg_sleep((SELECT last_value FROM nap));
+		PERFORM pg_advisory_xact_lock_shared(61);
 		RETURN 'value';
 	END $$;
 });
-my $naps = q{'SELECT naps()'};
+my $passes = q{'SELECT passes()'};
 for my $ns ('slow', 'fast')
 {
-	is(run($s, "SELECT cache_fetch('$ns:old', $naps, ttl => '1 ms')"), '"value"', 'a value');
+	is(run($s, "SELECT cache_fetch('$ns:old', $passes, ttl => '1 ms')"), '"value"', 'a value');
 	ok(wait_until($node, "SELECT state = 'expired' FROM cache_entry('$ns:old')"), 'has expired');
 }
-run($s, q{SELECT setval('nap', 60)});
-cancels("SELECT cache_fetch('slow:old', $naps)", 'and with an old value');
-ends_after(0.3, "SELECT cache_fetch('fast:old', $naps)", qr/^"value"$/, 'which answers a load that is too slow');
+run($gate, 'SELECT pg_advisory_lock(61)');
+cancels("SELECT cache_fetch('slow:old', $passes)", 'and with an old value');
+ends_after(0.3, "SELECT cache_fetch('fast:old', $passes)", qr/^"value"$/, 'which answers a load that is too slow');
 run($s, q{SET statement_timeout = '100 ms'});
-like(run($s, "SELECT cache_fetch('fast:old', $naps)"), qr/ERROR:  57014/, 'but not a statement_timeout');
+like(run($s, "SELECT cache_fetch('fast:old', $passes)"), qr/ERROR:  57014/, 'but not a statement_timeout');
 run($s, 'RESET statement_timeout');
+run($gate, 'SELECT pg_advisory_unlock_all()');
 is(one_value($node, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), 0, 'no lock is left');
 
-close_session($s, $other);
+close_session($s, $other, $gate);
 check_store($node);
 $node->stop;
 done_testing();
