@@ -147,11 +147,11 @@ SELECT cache_set('tx:a', 'kept again'), seen('a');
 COMMIT;
 SELECT seen('a');
 
--- a worker may load what is stale
+-- a worker may load what is stale; while it is at it, nobody asks for more
 CREATE FUNCTION becomes_fresh(key text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
 	FOR i IN 1 .. 500 LOOP
-		IF (cache_entry(key)).state = 'fresh' THEN
+		IF (cache_entry(key)).state = 'fresh' AND NOT EXISTS (SELECT FROM cache_workers WHERE state = 'loading') THEN
 			RETURN true;
 		END IF;
 		PERFORM pg_sleep(0.02);
