@@ -76,6 +76,16 @@ static bool release_watched = false;	/* at_resource_release is called */
 
 static CpgPlaces fence_of;		/* of a cell, in fences[] */
 
+/*
+ * Whether the end of the transaction has anything to do.  An operation that was
+ * added late and undone is none, but has a fence.
+ */
+static bool
+has_work(void)
+{
+	return cpg_pending.count > 0 || nfences > 0;
+}
+
 /* Whether fences are up, so that a new operation has to raise its own. */
 bool
 cpg_commit_fenced(void)
@@ -419,15 +429,15 @@ at_transaction_end(XactEvent event, void *arg)
 			start_commit();
 			break;
 		case XACT_EVENT_COMMIT:
-			finishing = cpg_pending.count > 0 && release_watched && is_told_by_messages(nfences) &&
+			finishing = has_work() && release_watched && is_told_by_messages(nfences) &&
 				!CPG_SKIP("late-lowering");
-			if (cpg_pending.count > 0 && !finishing)
+			if (has_work() && !finishing)
 				finish();
 			CPG_FAULT_WAIT("commit-untold");
 			fenced = false;
 			break;
 		case XACT_EVENT_ABORT:
-			if (cpg_pending.count > 0 || preparing)
+			if (has_work() || preparing)
 				give_up();
 			fenced = preparing = false;
 			break;
@@ -437,7 +447,7 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PREPARE:
 			if (preparing)
 				finish_prepare();
-			else if (cpg_pending.count > 0)
+			else if (has_work())
 				finish();
 			fenced = false;
 			break;

@@ -107,7 +107,29 @@ for my $sql (q{SELECT 1}, q{SELECT cache_set('other', 1)}, q{SELECT cache_delete
 	run($reader, $set);
 	is(run($reader, $get), 1, "and their fences are down ($sql)");
 }
-disarm($node, 'late-write');
+
+# What such a callback undoes is undone, its fence comes down: in a transaction
+# that commits, aborts or is prepared, with other work and without.
+$node->safe_psql('postgres', q{CREATE OR REPLACE FUNCTION cachepg_fault_late() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM cache_delete('k'), cache_invalidate_tag('y'), cache_set('late', 1);
+	RAISE EXCEPTION 'undone';
+EXCEPTION WHEN raise_exception THEN
+	PERFORM 1 / nullif(current_setting('test.fails', true), '')::int;
+END $$});
+for my $sql (q{SELECT 1}, q{SELECT cache_set('other', 1)}, q{BEGIN; SET LOCAL test.fails = 0; COMMIT},
+	q{BEGIN; SELECT cache_set('other', 1); SET LOCAL test.fails = 0; COMMIT})
+{
+	my $late = q{SELECT cache_get('tagged'), cache_get('late')};
+
+	disarm($node, 'late-write');
+	run($reader, "$set; SELECT cache_set('tagged', 1, tags => '{y}'), cache_delete('late')");
+	arm($node, 'late-write', 'skip', $second);
+	run($second, $sql);
+	disarm($node, 'late-write');
+	run($reader, "$set; SELECT cache_set('tagged', 1, tags => '{y}')");
+	is(run($reader, "$get; $late"), "1\n1|", "what is undone late leaves nothing ($sql)");
+}
 
 check_store($node);
 close_session($first, $second, $reader);
