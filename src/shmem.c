@@ -21,6 +21,7 @@
 #include "guard/guard.h"
 #include "guc.h"
 #include "inval/twophase.h"
+#include "inval/usage.h"
 #include "miscadmin.h"
 #include "policy/registry.h"
 #include "redis/redis.h"
@@ -45,6 +46,7 @@ CpgSharedRegistry *cpg_registry = NULL;
 CpgSharedStats *cpg_stats = NULL;
 CpgSharedStore *cpg_store = NULL;
 CpgSharedTwophase *cpg_twophase = NULL;
+CpgSharedUsage *cpg_usage = NULL;
 
 #define MEGABYTE ((Size) 1024 * 1024)
 
@@ -57,6 +59,7 @@ typedef struct Layout
 	Size		registry;
 	Size		stats;
 	Size		twophase;
+	Size		usage;
 	Size		flights;
 	Size		progress;
 	Size		redis;
@@ -94,7 +97,8 @@ layout(Size memory)
 	at.registry = CACHELINEALIGN(at.guard + cpg_guard_size(&at.guard_config));
 	at.stats = CACHELINEALIGN(at.registry + cpg_registry_size(cpg_max_namespaces));
 	at.twophase = CACHELINEALIGN(at.stats + cpg_stats_size(cpg_max_namespaces));
-	at.flights = CACHELINEALIGN(at.twophase + cpg_twophase_size());
+	at.usage = CACHELINEALIGN(at.twophase + cpg_twophase_size());
+	at.flights = CACHELINEALIGN(at.usage + cpg_usage_size());
 	at.progress = CACHELINEALIGN(at.flights + cpg_flights_size(cpg_max_namespaces));
 	at.redis = CACHELINEALIGN(at.progress + cpg_progress_size());
 	at.refresh = CACHELINEALIGN(at.redis + cpg_redis_size());
@@ -190,6 +194,7 @@ initialize(const Layout *at, uint64 seed)
 	cpg_registry_init(cpg_registry, cpg_max_namespaces, config.tranche);
 	cpg_stats_init(cpg_stats, cpg_max_namespaces);
 	cpg_twophase_init(cpg_twophase, config.tranche);
+	cpg_usage_init(cpg_usage);
 	cpg_flights_init(cpg_flights, cpg_max_namespaces);
 	cpg_progress_init(cpg_progress);
 	cpg_redis_init(cpg_redis, config.tranche);
@@ -220,6 +225,7 @@ startup(void)
 	cpg_registry = (CpgSharedRegistry *) (base + at.registry);
 	cpg_stats = (CpgSharedStats *) (base + at.stats);
 	cpg_twophase = (CpgSharedTwophase *) (base + at.twophase);
+	cpg_usage = (CpgSharedUsage *) (base + at.usage);
 	cpg_flights = (CpgSharedFlights *) (base + at.flights);
 	cpg_progress = (CpgSharedProgress *) (base + at.progress);
 	cpg_redis = (CpgSharedRedis *) (base + at.redis);

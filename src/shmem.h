@@ -22,6 +22,7 @@ struct CpgSharedRegistry;
 struct CpgSharedStats;
 struct CpgSharedStore;
 struct CpgSharedTwophase;
+struct CpgSharedUsage;
 
 extern struct CpgSharedBus *cpg_bus;
 extern struct CpgSharedFlights *cpg_flights;
@@ -34,6 +35,7 @@ extern struct CpgSharedRegistry *cpg_registry;
 extern struct CpgSharedStats *cpg_stats;
 extern struct CpgSharedStore *cpg_store;
 extern struct CpgSharedTwophase *cpg_twophase;
+extern struct CpgSharedUsage *cpg_usage;
 
 extern void cpg_shmem_install(void);
 

@@ -32,6 +32,7 @@
 #include "fault.h"
 #include "fetch/fetch_internal.h"
 #include "inval/twophase.h"
+#include "inval/usage.h"
 #include "policy/key.h"
 #include "shmem.h"
 #include "track/track.h"
@@ -65,6 +66,8 @@ cpg_publish_reason(const CpgCall *call, CpgNamespace *ns)
 		return CPG_COUNT_UNKEPT_RECOVERY;
 	if (call->behind)
 		return CPG_COUNT_UNKEPT_RECOVERY;
+	if (!call->ttl_only && !cpg_usage_settled())
+		return CPG_COUNT_OUTDATED;
 	return CPG_MAY_PUBLISH;
 }
 

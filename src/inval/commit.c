@@ -53,6 +53,7 @@
 #include "inval/inval_internal.h"
 #include "inval/places.h"
 #include "inval/twophase.h"
+#include "inval/usage.h"
 #include "shmem.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -380,6 +381,8 @@ static void pg_attribute_hot
 start_commit(void)
 {
 	CPG_FAULT("precommit-begun");
+	if (unlikely(cpg_usage_unnoted))
+		cpg_usage_before_commit();
 	fenced = true;
 	if (cpg_pending.count > 0)
 	{
@@ -456,6 +459,8 @@ at_transaction_end(XactEvent event, void *arg)
 		case XACT_EVENT_PARALLEL_ABORT:
 			break;
 	}
+	if (unlikely(cpg_usage_unnoted) && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT))
+		cpg_usage_after_end();
 }
 
 static void

@@ -124,6 +124,11 @@ extern void cpg_broadcast_late(const CpgPending *op);
 extern uint64 cpg_broadcast_commit(void);
 extern void cpg_broadcast_forget(void);
 
+/* usage.c */
+extern void cpg_usage_catch_up(void);
+extern void cpg_usage_before_commit(void);
+extern void cpg_usage_after_end(void);
+
 /* twophase.c */
 extern void cpg_twophase_prepare(void);
 extern bool cpg_twophase_add(CpgCell cell);

@@ -18,6 +18,7 @@
 #include "guc.h"
 #include "inval/inval_internal.h"
 #include "inval/places.h"
+#include "inval/usage.h"
 #include "shmem.h"
 #include "utils/memutils.h"
 
@@ -43,7 +44,7 @@ static int	marks_room = 0;
 bool
 cpg_inval_pending(void)
 {
-	return cpg_pending.count > 0;
+	return cpg_pending.count > 0 || cpg_usage_unnoted;
 }
 
 /*

@@ -27,8 +27,8 @@
 Size
 cpg_registry_size(uint32 max_namespaces)
 {
-	return offsetof(CpgSharedRegistry, space) +
-		max_namespaces * (sizeof(CpgSharedNamespace) + sizeof(Oid));
+	return MAXALIGN(offsetof(CpgSharedRegistry, space) + max_namespaces * sizeof(CpgSharedNamespace)) +
+		max_namespaces * sizeof(CpgSharedDatabase);
 }
 
 void
@@ -37,32 +37,33 @@ cpg_registry_init(CpgSharedRegistry *registry, uint32 max_namespaces, int tranch
 	memset(registry, 0, cpg_registry_size(max_namespaces));
 	LWLockInitialize(&registry->lock.lock, tranche);
 	registry->size = max_namespaces;
-	registry->databases_offset = offsetof(CpgSharedRegistry, space) +
-		max_namespaces * sizeof(CpgSharedNamespace);
+	registry->changes = 1;
+	registry->databases_offset = MAXALIGN(offsetof(CpgSharedRegistry, space) +
+										  max_namespaces * sizeof(CpgSharedNamespace));
 }
 
-static volatile Oid *
+static CpgSharedDatabase *
 databases(void)
 {
-	return (volatile Oid *) ((char *) cpg_registry + cpg_registry->databases_offset);
+	return (CpgSharedDatabase *) ((char *) cpg_registry + cpg_registry->databases_offset);
 }
 
 /* The number of a database, given to it if it has none; -1 if all are in use. */
 static int
 database_locked(Oid wanted)
 {
-	volatile Oid *database = databases();
+	CpgSharedDatabase *database = databases();
 	int			free = -1;
 
 	for (int i = (int) cpg_registry->size - 1; i >= 0; i--)
 	{
-		if (database[i] == wanted)
+		if (database[i].oid == wanted)
 			return i;
-		if (database[i] == InvalidOid)
+		if (database[i].oid == InvalidOid)
 			free = i;
 	}
 	if (free >= 0)
-		database[free] = wanted;
+		database[free].oid = wanted;
 	return free;
 }
 
@@ -72,7 +73,17 @@ release_database_locked(uint16 number)
 {
 	cpg_guard_bump(cpg_guard, cpg_cell_database(cpg_guard, number));
 	cpg_guard_bump(cpg_guard, cpg_cell_schema(cpg_guard, number));
-	databases()[number] = InvalidOid;
+	memset(&databases()[number], 0, sizeof(CpgSharedDatabase));
+}
+
+/* From now on what is kept may depend on tables of a database. */
+static void
+use_database_locked(int number)
+{
+	if (databases()[number].in_use)
+		return;
+	databases()[number].in_use = true;
+	cpg_registry->changes++;
 }
 
 static int
@@ -161,6 +172,7 @@ attach_locked(const CpgRegistration *wanted, uint32 *generation)
 	if (number < 0)
 		return -1;
 	*cpg_guard_database(cpg_guard, (uint16) number) = (uint16) database;
+	use_database_locked(database);
 	*generation = cpg_registry->space[number].generation;
 	return number;
 }
@@ -179,12 +191,12 @@ reclaim_databases(void)
 
 	for (uint32 i = 0; i < cpg_registry->size; i++)
 	{
-		Oid			database = databases()[i];
+		Oid			database = databases()[i].oid;
 
 		if (database == InvalidOid || database_exists(database))
 			continue;
 		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
-		if (databases()[i] == database)
+		if (databases()[i].oid == database)
 		{
 			release_database_locked((uint16) i);
 			freed = true;
@@ -314,11 +326,48 @@ cpg_registry_find_database(Oid database)
 	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
 	for (int i = 0; i < (int) cpg_registry->size && number < 0; i++)
 	{
-		if (databases()[i] == database)
+		if (databases()[i].oid == database)
 			number = i;
 	}
 	LWLockRelease(&cpg_registry->lock.lock);
 	return number;
+}
+
+/* A number that moves when some database gets in use. */
+uint32
+cpg_registry_changes(void)
+{
+	return cpg_registry->changes;
+}
+
+/* Whether a namespace of this database has been used since the server's start. */
+bool
+cpg_registry_in_use(void)
+{
+	int			number = cpg_registry_find_database(MyDatabaseId);
+
+	return number >= 0 && databases()[number].in_use;
+}
+
+/* Whether this database has been settled. */
+bool
+cpg_registry_settled(void)
+{
+	int			number = cpg_registry_find_database(MyDatabaseId);
+
+	return number >= 0 && databases()[number].settled;
+}
+
+/* This database, which is in use, is settled from now on. */
+void
+cpg_registry_settle(void)
+{
+	int			number = cpg_registry_find_database(MyDatabaseId);
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+	if (number >= 0)
+		databases()[number].settled = true;
+	LWLockRelease(&cpg_registry->lock.lock);
 }
 
 /* Forget a namespace of this database; its entries die. */

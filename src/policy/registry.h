@@ -39,11 +39,20 @@ typedef struct CpgSharedNamespace
 								 * 0: it never had one */
 } CpgSharedNamespace;
 
+/* What the server knows of a database; written under the lock. */
+typedef struct CpgSharedDatabase
+{
+	volatile Oid oid;			/* InvalidOid: number is free */
+	volatile bool in_use;		/* it has, or had, a namespace with a number */
+	volatile bool settled;		/* see inval/usage.c */
+} CpgSharedDatabase;
+
 typedef struct CpgSharedRegistry
 {
 	LWLockPadded lock;
 	uint32		size;
-	Size		databases_offset;	/* volatile Oid[size], InvalidOid: free */
+	volatile uint32 changes;	/* moves when a database gets in use */
+	Size		databases_offset;	/* CpgSharedDatabase[size] */
 	CpgSharedNamespace space[FLEXIBLE_ARRAY_MEMBER];
 } CpgSharedRegistry;
 
@@ -56,6 +65,10 @@ extern void cpg_registry_release(const char *name);
 extern int	cpg_registry_find(Oid database, const char *name, CpgRegistration *is);
 extern int	cpg_registry_database(void);
 extern int	cpg_registry_find_database(Oid database);
+extern uint32 cpg_registry_changes(void);
+extern bool cpg_registry_in_use(void);
+extern bool cpg_registry_settled(void);
+extern void cpg_registry_settle(void);
 
 static inline bool
 cpg_registration_bounded(const CpgRegistration *is)

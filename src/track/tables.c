@@ -14,6 +14,7 @@
 
 #include "bus/bus.h"
 #include "inval/deps.h"
+#include "inval/usage.h"
 #include "miscadmin.h"
 #include "shmem.h"
 #include "track/relation.h"
@@ -112,9 +113,8 @@ is_tracked(const CpgRelation *relation)
 	return relation->kind == CPG_RELATION_TRACKED || relation->kind == CPG_RELATION_FOREIGN;
 }
 
-/* The transaction changes rows of a relation. */
-void		pg_attribute_hot
-cpg_track_write(Oid relid)
+static void pg_attribute_hot
+write_table(Oid relid)
 {
 	CpgRelation relation = *cpg_relation(relid);
 
@@ -123,6 +123,14 @@ cpg_track_write(Oid relid)
 	bump(relation.cell, relid);
 	if (relation.in_tree)
 		bump(relation.tree, relation.root);
+}
+
+/* The transaction changes rows of a relation. */
+void		pg_attribute_hot
+cpg_track_write(Oid relid)
+{
+	if (!cpg_usage_passes())
+		write_table(relid);
 }
 
 /*
@@ -136,7 +144,7 @@ cpg_track_change(Oid relid)
 
 	if (!is_tracked(&relation))
 		return;
-	cpg_track_write(relid);
+	write_table(relid);
 	for (int i = 0; i < relation.nancestors; i++)
 		bump(cpg_cell_table(cpg_guard, MyDatabaseId, relation.ancestors[i]), relation.ancestors[i]);
 }
