@@ -272,9 +272,12 @@ cpg_refresh_perform(uint64 tag, CpgRefreshRequest *request, ErrorData **error)
 	cpg_call_keep(&call);
 	call.patience = PERMIT_WAIT;
 	call.ns->load_timeout = Min(call.ns->load_timeout, cpg_refresh_timeout);
+	/* somebody commits meanwhile: whoever comes next asks again */
+	if (call.reason == CPG_COUNT_OUTDATED)
+		result = CPG_REFRESHED_WASTED;
 	/* of another search_path, loader or role than here */
-	if (call.key.fingerprint != request->fingerprint || call.reason != CPG_MAY_PUBLISH ||
-		request->identity != identity_here(&call))
+	else if (call.key.fingerprint != request->fingerprint || call.reason != CPG_MAY_PUBLISH ||
+			 request->identity != identity_here(&call))
 		cpg_refresh_gave_up(tag);
 	else
 		result = perform(&call, request, error);

@@ -66,7 +66,7 @@ cpg_publish_reason(const CpgCall *call, CpgNamespace *ns)
 		return CPG_COUNT_UNKEPT_RECOVERY;
 	if (call->behind)
 		return CPG_COUNT_UNKEPT_RECOVERY;
-	if (!call->ttl_only && !cpg_usage_settled())
+	if (!call->ttl_only && ns->number >= 0 && !cpg_usage_settled())
 		return CPG_COUNT_OUTDATED;
 	return CPG_MAY_PUBLISH;
 }

@@ -9,7 +9,6 @@
 
 #include "compat.h"
 #include "inval/inval_internal.h"
-#include "inval/usage.h"
 #include "shmem.h"
 #include "utils/datum.h"
 
@@ -50,11 +49,8 @@ CpgOverlay
 cpg_overlay_find(const CpgKey *key)
 {
 	CpgOverlay	result = {CPG_OVERLAY_NONE, NULL, 0};
-	int			clear;
+	int			clear = last_clear(key->ns);
 
-	if (unlikely(cpg_usage_unnoted))
-		cpg_usage_catch_up();
-	clear = last_clear(key->ns);
 	for (int i = cpg_pending_head_of_key(key); i > clear; i = cpg_pending.op[i].before)
 	{
 		CpgPending *op = &cpg_pending.op[i];

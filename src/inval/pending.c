@@ -40,11 +40,16 @@ static Mark *marks = NULL;
 static int	nmarks = 0;
 static int	marks_room = 0;
 
-/* Whether this transaction has anything to do at its commit. */
+/*
+ * Whether this transaction has anything to do at its commit, which its own reads
+ * have to respect.  May run out of memory.
+ */
 bool
 cpg_inval_pending(void)
 {
-	return cpg_pending.count > 0 || cpg_usage_unnoted;
+	if (unlikely(cpg_usage_unnoted))
+		cpg_usage_catch_up();
+	return cpg_pending.count > 0;
 }
 
 /*

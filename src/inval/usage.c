@@ -11,7 +11,8 @@
  * wrote before that:
  *
  *	 still to commit		find out in PRE_COMMIT, before they become visible, and
- *							invalidate the whole database
+ *							invalidate all that depends on tables of the database,
+ *							by the cell for what names mean in it
  *	 about to commit		have passed PRE_COMMIT and are, or are not, visible yet
  *	 committed				are seen by every load
  *
@@ -30,10 +31,9 @@
  *
  * Either the writer sees that the database is in use or the loader sees the place.
  *
- * All writes are noted until the dump of the last shutdown is loaded, of which
- * values may be outdated that are not there yet; with two-phase commits, which
- * pass PRE_COMMIT long before they are visible; and with the bus, by which other
- * servers learn of them.
+ * What a dump of before a restart brings back depends on no table (warm/dump.c).
+ * All writes are noted with two-phase commits, which pass PRE_COMMIT long before
+ * they are visible, and with the bus, by which other servers learn of them.
  *
  *-------------------------------------------------------------------------
  */
@@ -60,7 +60,7 @@ typedef union Place
 
 struct CpgSharedUsage
 {
-	pg_atomic_uint32 open;		/* the dump is loaded */
+	int			places;			/* MaxBackends at the start */
 	Place		place[FLEXIBLE_ARRAY_MEMBER];
 };
 
@@ -77,14 +77,7 @@ void
 cpg_usage_init(CpgSharedUsage *usage)
 {
 	memset(usage, 0, cpg_usage_size());
-	pg_atomic_init_u32(&usage->open, 0);
-}
-
-/* The dump is loaded, or there is none: databases without a use are without values. */
-void
-cpg_usage_open(void)
-{
-	pg_atomic_write_u32(&cpg_usage->open, 1);
+	usage->places = MaxBackends;
 }
 
 static Place *
@@ -107,8 +100,6 @@ is_unused(void)
 		cpg_usage_known = true;
 		return false;
 	}
-	if (pg_atomic_read_u32(&cpg_usage->open) == 0)
-		return false;
 	changes = cpg_registry_changes();
 	if (likely(changes == seen))
 		return true;
@@ -131,19 +122,23 @@ cpg_usage_pass_write(void)
 }
 
 /*
- * The database is in use, and this transaction wrote something, which nobody
- * knows any more: all that depends on anything in it is outdated.  May fail.
+ * This transaction wrote something that was not noted: if the database is in use
+ * by now, all that depends on any of its tables is outdated.  May fail.
  */
 void
 cpg_usage_catch_up(void)
 {
-	int			number = cpg_registry_database();
+	int			number;
+	CpgCell		cell;
 
-	if (number < 0 || CPG_SKIP("usage-catch-up"))
+	if (is_unused() || CPG_SKIP("usage-catch-up"))
 		return;
-	/* once: what was set since then stays */
-	if (cpg_pending_head_of_cell(cpg_cell_database(cpg_guard, (uint16) number)) < 0)
-		cpg_pending_cell(cpg_cell_database(cpg_guard, (uint16) number), NULL, 0);
+	number = cpg_registry_database();
+	if (number < 0)
+		return;
+	cell = cpg_cell_schema(cpg_guard, (uint16) number);
+	if (cpg_pending_head_of_cell(cell) < 0)
+		cpg_pending_cell(cell, NULL, 0);
 }
 
 /* Before fences go up: say that there are none for what was not noted, or see to it. */
@@ -152,8 +147,7 @@ cpg_usage_before_commit(void)
 {
 	my_place()->database = MyDatabaseId;
 	pg_memory_barrier();
-	if (!is_unused())
-		cpg_usage_catch_up();
+	cpg_usage_catch_up();
 }
 
 /* The transaction is visible, or aborted. */
@@ -170,7 +164,7 @@ static bool
 somebody_commits(void)
 {
 	pg_memory_barrier();
-	for (int i = 0; i < MaxBackends; i++)
+	for (int i = 0; i < cpg_usage->places; i++)
 	{
 		if (cpg_usage->place[i].database == MyDatabaseId && !CPG_SKIP("usage-places"))
 			return true;
@@ -179,8 +173,8 @@ somebody_commits(void)
 }
 
 /*
- * Whether what is loaded from now on sees all commits without a note.  For a
- * database that is in use.
+ * Whether what is loaded from now on sees all commits without a note.  Not before
+ * the database is in use: there could always be more of them.
  */
 bool
 cpg_usage_settled(void)
@@ -189,6 +183,8 @@ cpg_usage_settled(void)
 
 	if (likely(settled))
 		return true;
+	if (!cpg_registry_in_use())
+		return false;
 	settled = cpg_registry_settled();
 	if (!settled && !somebody_commits())
 	{

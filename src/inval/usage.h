@@ -18,7 +18,6 @@ extern bool cpg_usage_unnoted;
 
 extern Size cpg_usage_size(void);
 extern void cpg_usage_init(CpgSharedUsage *usage);
-extern void cpg_usage_open(void);
 extern bool cpg_usage_pass_write(void);
 extern bool cpg_usage_settled(void);
 

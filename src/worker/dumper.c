@@ -25,7 +25,6 @@
 #include "fault.h"
 #include "guard/guard.h"
 #include "guc.h"
-#include "inval/usage.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -169,8 +168,6 @@ cachepg_dumper_main(Datum arg)
 
 	wait_event = CPG_WAIT_EVENT_NEW("CachePgDumper");
 	cpg_warm_load(&ShutdownRequestPending);
-	if (!ShutdownRequestPending)
-		cpg_usage_open();
 	last = cpg_clock_now();
 	while (!ShutdownRequestPending)
 	{

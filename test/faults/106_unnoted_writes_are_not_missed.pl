@@ -18,8 +18,6 @@ my $databases = 0;
 $node->safe_psql('postgres', 'CREATE DATABASE unused');
 $node->safe_psql('unused', 'CREATE EXTENSION cachepg; CREATE TABLE t (id integer PRIMARY KEY, v integer); INSERT INTO t VALUES (1, 1)');
 $node->safe_psql('unused', 'CREATE MATERIALIZED VIEW m AS SELECT id, v + 1 AS v FROM t');
-# all is noted until the dump is read
-ok(wait_until($node, q{SELECT wait_event IN ('CachePgDumper', 'Extension') FROM pg_stat_activity WHERE backend_type = 'cachepg dumper'}), 'there is no dump to wait for');
 
 # A writer, a loader and a reader in a database in which nothing was cached yet.
 sub unused
@@ -108,17 +106,34 @@ sub looks_itself
 is_deeply(play(\&looks_itself), [ 2, 'f', 2 ], 'the writer sees what it wrote');
 is_deeply(without($node, 'usage-catch-up', sub { play(\&looks_itself) }), [ 1, 't', 1 ], 'control: else it would not');
 
-# What it sets stays, if it knows of the use when it sets it.
+# What is set depends on no table: it stays, whoever sets it.
 sub sets_itself
 {
 	my ($writer, $loader, $reader) = @_;
 
 	run($writer, "BEGIN; $update");
-	run($loader, $fetch);
-	run($writer, q{SELECT cache_set('k', 5); COMMIT});
-	return run($reader, q{SELECT cache_get('k')});
+	run($loader, "$fetch; SELECT cache_set('theirs', 4)");
+	run($writer, q{SELECT cache_set('own', 5)});
+	my @seen = run($writer, q{SELECT cache_get('own'), cache_get('theirs'), cache_exists('k')});
+	run($writer, 'COMMIT');
+	return (@seen, run($reader, q{SELECT cache_get('own'), cache_get('theirs'), cache_exists('k')}));
 }
-is_deeply(play(\&sets_itself), [5], 'what the writer sets then is kept');
+is_deeply(play(\&sets_itself), [ '5|4|f', '5|4|f' ], 'what is set stays');
+
+# A call that cannot use the cache does not make the database one in use.
+for my $ddl (0, 1)
+{
+	my $code = sub {
+		play(sub {
+			my ($writer, $loader, $reader) = @_;
+
+			run($loader, 'CREATE TABLE numbers_the_database ()') if $ddl;
+			run($loader, "SET cachepg.enabled = off; $fetch; RESET cachepg.enabled");
+			return about_to_commit(@_);
+		});
+	};
+	is_deeply($code->(), [ 1, 2 ], "a fetch without the cache settles nothing ($ddl)");
+}
 
 # Who gives up, or is killed, holds nobody up.
 for my $how ('error', 'terminate')
