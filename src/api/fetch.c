@@ -95,7 +95,7 @@ run(FunctionCallInfo fcinfo, CpgFetch *fetch)
 	PG_RETURN_DATUM(value);
 }
 
-Datum
+Datum		pg_attribute_hot
 cachepg_cache_fetch_record(PG_FUNCTION_ARGS)
 {
 	CpgFetch	fetch;
@@ -105,7 +105,7 @@ cachepg_cache_fetch_record(PG_FUNCTION_ARGS)
 	return run(fcinfo, &fetch);
 }
 
-Datum
+Datum		pg_attribute_hot
 cachepg_cache_fetch_text(PG_FUNCTION_ARGS)
 {
 	CpgFetch	fetch;
@@ -116,7 +116,7 @@ cachepg_cache_fetch_text(PG_FUNCTION_ARGS)
 }
 
 /* With the namespace's own loader. */
-Datum
+Datum		pg_attribute_hot
 cachepg_cache_fetch_loader(PG_FUNCTION_ARGS)
 {
 	CpgFetch	fetch;

@@ -114,7 +114,7 @@ read_here(const text *text_key, CpgValue *value, Miss *miss)
 }
 
 /* Read a key and count; false on a miss. */
-static bool
+static bool pg_attribute_hot
 read_key(const text *text_key, CpgL2As as, Oid wanted, CpgValue *value)
 {
 	Miss		miss;
@@ -160,19 +160,19 @@ get_typed(FunctionCallInfo fcinfo, Oid asked)
 	PG_RETURN_DATUM(value.datum);
 }
 
-Datum
+Datum		pg_attribute_hot
 cachepg_cache_get(PG_FUNCTION_ARGS)
 {
 	return get_typed(fcinfo, cpg_argument_type(fcinfo, 1));
 }
 
-Datum
+Datum		pg_attribute_hot
 cachepg_cache_get_text(PG_FUNCTION_ARGS)
 {
 	return get_typed(fcinfo, TEXTOID);
 }
 
-Datum
+Datum		pg_attribute_hot
 cachepg_cache_get_jsonb(PG_FUNCTION_ARGS)
 {
 	CpgValue	value;

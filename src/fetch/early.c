@@ -37,7 +37,7 @@
 #define BACK_OFF_MAX		5
 
 /* Whether a value that was hit is to be loaded anew. */
-bool
+bool		pg_attribute_hot
 cpg_refresh_is_due(const CpgCall *call, int64 now)
 {
 	const CpgValue *value = &call->old;

@@ -31,7 +31,7 @@ cpg_call_role(const CpgCall *call, const CpgNamespace *ns)
  * The key of a fetch: that of the plain value, narrowed to what the same loader
  * made for the same readers: those of an identity, 0 for this session's.
  */
-void
+void		pg_attribute_hot
 cpg_call_find_key(CpgCall *call, uint64 identity)
 {
 	const CpgFetch *fetch = call->fetch;
@@ -67,7 +67,7 @@ is_current(const CpgCall *call, const CpgValue *value)
  * Read a call's key again, also what expired at most so many milliseconds ago.
  * The namespace may have been dropped since, and its number given away.
  */
-bool
+bool		pg_attribute_hot
 cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read)
 {
 	CpgNamespace *ns = call->ns;
@@ -80,7 +80,7 @@ cpg_call_read(CpgCall *call, int64 grace, CpgValue *value, CpgRead *read)
 }
 
 /* Look up the value of a call; true if it is there and not expired. */
-static bool
+static bool pg_attribute_hot
 look_up(CpgCall *call)
 {
 	CpgNamespace *ns = call->ns;
@@ -129,7 +129,7 @@ cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 }
 
 /* Begin a call: find out what it is about. */
-void
+void		pg_attribute_hot
 cpg_call_begin(CpgCall *call, const CpgFetch *fetch)
 {
 	cpg_call_clear(call, fetch);
@@ -137,7 +137,7 @@ cpg_call_begin(CpgCall *call, const CpgFetch *fetch)
 }
 
 /* Look for the value of a call that has begun; true if call->value is there. */
-bool
+bool		pg_attribute_hot
 cpg_call_hit(CpgCall *call)
 {
 	if (unlikely(call->ns->number < 0))
@@ -152,7 +152,7 @@ cpg_call_hit(CpgCall *call)
  * The value of a fetch in the current memory context: jsonb, or an array of its
  * row type.  Needs read on the key's namespace.
  */
-Datum
+Datum		pg_attribute_hot
 cpg_fetch(CpgFetch *fetch, bool *isnull)
 {
 	CpgCall		call;

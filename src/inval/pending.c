@@ -44,7 +44,7 @@ static int	marks_room = 0;
  * Whether this transaction has anything to do at its commit, which its own reads
  * have to respect.  May run out of memory.
  */
-bool
+bool		pg_attribute_hot
 cpg_inval_pending(void)
 {
 	if (unlikely(cpg_usage_unnoted))

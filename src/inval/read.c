@@ -99,7 +99,7 @@ cpg_inval_own(const CpgKey *key, int64 now, CpgValue *value)
 	return read.hit ? CPG_OWN_VALUE : CPG_OWN_GONE;
 }
 
-static CpgRead
+static CpgRead pg_attribute_hot
 read_shared(const CpgKey *key, int64 now, bool with_datum, CpgValue *value)
 {
 	CpgResult	result = with_datum ? cpg_store_get(cpg_store, key, now, value)
@@ -190,7 +190,7 @@ read_key(CpgNamespace *ns, const CpgKey *key, int64 now, bool with_datum, CpgVal
  * As cpg_store_get, for the current transaction: its own changes count, and
  * during a load what is read becomes a dependency of the load.
  */
-CpgRead
+CpgRead		pg_attribute_hot
 cpg_inval_get(CpgNamespace *ns, const CpgKey *key, int64 now, CpgValue *value)
 {
 	return read_key(ns, key, now, true, value);

@@ -87,7 +87,7 @@ my_place(void)
 }
 
 /* Whether the database is not in use, as far as one can see now. */
-static bool
+static bool pg_attribute_hot
 is_unused(void)
 {
 	static uint32 seen = 0;
@@ -112,13 +112,15 @@ is_unused(void)
  * Whether a write of a table need not be noted now.  After PRE_COMMIT it is,
  * since there is nothing more to come that would make good for it.
  */
-bool
+bool		pg_attribute_hot
 cpg_usage_pass_write(void)
 {
-	if (!is_unused() || cpg_commit_fenced())
+	if (cpg_commit_fenced())
 		return false;
-	cpg_usage_unnoted = true;
-	return true;
+	/* one such write is as good as many: the commit looks again */
+	if (!cpg_usage_unnoted)
+		cpg_usage_unnoted = is_unused();
+	return cpg_usage_unnoted;
 }
 
 /*
@@ -142,7 +144,7 @@ cpg_usage_catch_up(void)
 }
 
 /* Before fences go up: say that there are none for what was not noted, or see to it. */
-void
+void		pg_attribute_hot
 cpg_usage_before_commit(void)
 {
 	my_place()->database = MyDatabaseId;
@@ -151,7 +153,7 @@ cpg_usage_before_commit(void)
 }
 
 /* The transaction is visible, or aborted. */
-void
+void		pg_attribute_hot
 cpg_usage_after_end(void)
 {
 	pg_write_barrier();

@@ -76,7 +76,7 @@ compute(const CpgNamespace *ns, Oid role)
 }
 
 /* Set of CpgPrivilege that the current role has. */
-uint8
+uint8		pg_attribute_hot
 cpg_namespace_privileges(CpgNamespace *ns)
 {
 	Oid			role = GetUserId();
@@ -98,7 +98,7 @@ cpg_namespace_privileges(CpgNamespace *ns)
  * Raise insufficient_privilege unless the current role has one of the
  * privileges; of several the first is named.
  */
-void
+void		pg_attribute_hot
 cpg_namespace_require(CpgNamespace *ns, uint8 any_of)
 {
 	const char *wanted;

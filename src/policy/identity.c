@@ -70,7 +70,7 @@ cpg_identity_of_loader(const CpgNamespace *ns)
 }
 
 /* The variants of a key that a read without a loader may get. */
-void
+void		pg_attribute_hot
 cpg_identity_of_read(const CpgNamespace *ns, CpgKey *key)
 {
 	key->settings[0] = cpg_identity_half(cpg_identity_of_query(ns));

@@ -67,7 +67,7 @@ resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out
  * Errors: object_not_in_prerequisite_state, invalid_parameter_value,
  * program_limit_exceeded, insufficient_privilege.
  */
-CpgNamespace *
+CpgNamespace *pg_attribute_hot
 cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
 {
 	return resolve(key, privileges, cpg_enabled, false, out);
@@ -77,7 +77,7 @@ cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out)
  * As cpg_key_resolve, for a caller that will name role and fingerprint: whom
  * other variants are for is left out.
  */
-CpgNamespace *
+CpgNamespace *pg_attribute_hot
 cpg_key_resolve_exact(const text *key, uint8 privileges, CpgKey *out)
 {
 	return resolve(key, privileges, cpg_enabled, true, out);

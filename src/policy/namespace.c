@@ -147,7 +147,7 @@ lookup(const char *name, Size len)
  * The namespace of a key: that named before the first colon if there is one of
  * that name, else the default namespace.
  */
-CpgNamespace *
+CpgNamespace *pg_attribute_hot
 cpg_namespace_resolve(const char *key, Size len)
 {
 	const char *colon;
@@ -217,7 +217,7 @@ registration(const CpgNamespace *ns)
  * Make ns->number valid.  False if the server has no number left: then nothing
  * of the namespace is cached.
  */
-bool
+bool		pg_attribute_hot
 cpg_namespace_attach(CpgNamespace *ns)
 {
 	CpgRegistration wanted;

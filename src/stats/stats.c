@@ -132,7 +132,7 @@ cpg_stats_prepare(void)
 }
 
 /* Count for the namespace with a number in the store (less than 0: ignored). */
-void
+void		pg_attribute_hot
 cpg_stats_add(int number, CpgCounter counter, uint64 amount)
 {
 	Pending    *p;
@@ -154,7 +154,7 @@ cpg_stats_add(int number, CpgCounter counter, uint64 amount)
 }
 
 /* Add the own counts to shared memory. */
-void
+void		pg_attribute_hot
 cpg_stats_flush(void)
 {
 	uint32		stripe = (uint32) CPG_MY_PROC_NUMBER % cpg_stats->nstripes;

@@ -292,7 +292,7 @@ copy_extents(const CpgArena *arena, const char *base, CpgRef ref, char *to, Size
  * memory of entry->value_len bytes.  False if the bytes make no sense, which
  * happens to optimistic readers only.
  */
-bool
+bool		pg_attribute_hot
 cpg_entry_copy_value(CpgSharedStore *store, const CpgSharedPartition *part,
 					 CpgRef ref, const CpgSharedEntry *entry, char *to)
 {
@@ -371,7 +371,7 @@ is_stale(CpgSharedStore *store, const CpgSharedEntry *entry, const char *at)
 }
 
 /* Fill all of *value but the datum; false as cpg_entry_copy_value. */
-bool
+bool		pg_attribute_hot
 cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *part,
 				   CpgRef ref, const CpgSharedEntry *entry, CpgValue *value)
 {
@@ -435,7 +435,7 @@ invalid_because(CpgSharedGuard *guard, CpgCell cell)
  * The namespace comes first: by it a listing knows an entry of an earlier
  * meaning of the namespace's number, whose key is not for these eyes.
  */
-CpgResult
+CpgResult	pg_attribute_hot
 cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 				CpgRef ref, const CpgSharedEntry *entry, int64 now)
 {

@@ -134,7 +134,7 @@ slots_of_tag(const CpgSharedBucket *bucket, uint16 tag)
  * Look for the key in one bucket: its home entry or, with a variant's tag, the
  * variant.  found->ref is 0 if it is not there.
  */
-static bool
+static bool pg_attribute_hot
 scan_bucket(CpgSharedStore *store, CpgSharedPartition *part, CpgSharedBucket *bucket,
 			uint16 tag, const CpgKey *key, bool home, Found *found)
 {
@@ -180,7 +180,7 @@ prefetch_buckets(CpgSharedStore *store, CpgSharedPartition *part, const CpgPlace
 }
 
 /* Look in both buckets of a hash; false if disturbed. */
-static bool
+static bool pg_attribute_hot
 scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 		   uint64 hash, bool home, Found *found)
 {
@@ -225,7 +225,7 @@ absent(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key)
 }
 
 /* Find the wanted entry; *result is CPG_HIT if there is one. */
-static Attempt
+static Attempt pg_attribute_hot
 find_optimistic(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 				Found *found, CpgResult *result)
 {
@@ -270,7 +270,7 @@ state_for(CpgSharedStore *store, const CpgSharedPartition *part, const CpgKey *k
 	return result;
 }
 
-static Attempt
+static Attempt pg_attribute_hot
 get_optimistic(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 			   int64 now, bool with_datum, CpgValue *value, CpgResult *result)
 {
@@ -371,7 +371,7 @@ get_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	}
 }
 
-static CpgResult
+static CpgResult pg_attribute_hot
 get(CpgSharedStore *store, const CpgKey *key, int64 now, bool with_datum, CpgValue *value)
 {
 	CpgSharedPartition *part = cpg_partition_of(store, key);
@@ -396,7 +396,7 @@ get(CpgSharedStore *store, const CpgKey *key, int64 now, bool with_datum, CpgVal
  * Have what a following call for this key reads first under way, while the
  * caller still does something else, such as read the clock.
  */
-void
+void		pg_attribute_hot
 cpg_store_prefetch(CpgSharedStore *store, const CpgKey *key)
 {
 	CpgSharedPartition *part = cpg_partition_of(store, key);
@@ -412,7 +412,7 @@ cpg_store_prefetch(CpgSharedStore *store, const CpgKey *key)
  * a miss, the result says why, and of an entry that is there but not valid the
  * description is filled.  No lock may be held.
  */
-CpgResult
+CpgResult	pg_attribute_hot
 cpg_store_get(CpgSharedStore *store, const CpgKey *key, int64 now, CpgValue *value)
 {
 	return get(store, key, now, true, value);

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "executor/executor.h"
 #include "inval/deps.h"
+#include "inval/usage.h"
 #include "parser/parsetree.h"
 #include "track/track.h"
 #include "utils/memutils.h"
@@ -165,7 +166,7 @@ executor_start(QueryDesc *query, int eflags)
 {
 	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
 	{
-		if (writes(query->plannedstmt))
+		if (writes(query->plannedstmt) && !cpg_usage_passes())
 			note_writes(query->plannedstmt);
 		if (cpg_deps_active())
 			note_reads(query);
