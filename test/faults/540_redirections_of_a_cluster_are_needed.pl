@@ -1,6 +1,7 @@
 # Redis Cluster, with nobody who asks for its slots: that values are hits while
 # slots move, and locks of loads are given up, is due to following MOVED and
 # ASK.  With each part of that switched off the same check fails.
+# It takes long.
 use strict;
 use warnings;
 

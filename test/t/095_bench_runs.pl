@@ -1,6 +1,7 @@
 # The benchmarks run: a short form of the parts that need nothing but
 # PostgreSQL and Redis gives a table with a figure in each line.  The figures themselves
 # mean nothing here.
+# It takes long.
 use strict;
 use warnings;
 

@@ -2,6 +2,7 @@
 # too little memory, nobody reads less than what was visible when he began, nor
 # anything that was rolled back.  What the oracle does is in test/oracle.
 # CPG_SECONDS is how long (60).
+# It takes long.
 use strict;
 use warnings;
 
