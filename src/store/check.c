@@ -110,7 +110,7 @@ check_entry(Check *check, CpgRef ref, uint32 slot)
 static void
 check_index(Check *check)
 {
-	for (uint32 b = 0; b < check->part->nbuckets; b++)
+	for (uint32 b = 0; b < check->store->nbuckets; b++)
 	{
 		CpgSharedBucket *bucket = cpg_bucket(check->store, check->part, b);
 

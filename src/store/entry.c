@@ -299,7 +299,7 @@ cpg_entry_copy_value(CpgSharedStore *store, const CpgSharedPartition *part,
 	const char *base = cpg_arena_base(store, part);
 	const char *at = cpg_arena_pointer(base, ref);
 	Size		start = cpg_entry_prefix(entry) + entry->key_len + cpg_entry_notes_len(entry, at);
-	Size		room = part->arena_size - (Size) ref * CPG_ARENA_UNIT;
+	Size		room = store->arena_size - (Size) ref * CPG_ARENA_UNIT;
 	Size		head = entry->value_len;
 	CpgExtentInfo info = {0, 0};
 
@@ -376,7 +376,7 @@ cpg_entry_describe(CpgSharedStore *store, const CpgSharedPartition *part,
 				   CpgRef ref, const CpgSharedEntry *entry, CpgValue *value)
 {
 	const char *at = cpg_arena_pointer(cpg_arena_base(store, part), ref);
-	Size		room = part->arena_size - (Size) ref * CPG_ARENA_UNIT;
+	Size		room = store->arena_size - (Size) ref * CPG_ARENA_UNIT;
 	CpgLoadInfo load = {0, 0};
 
 	if (cpg_entry_prefix(entry) > room)
@@ -460,7 +460,7 @@ cpg_entry_state(CpgSharedStore *store, const CpgSharedPartition *part,
 	if (entry->ncells == 0)
 		return CPG_HIT;
 
-	if (prefix > part->arena_size - (Size) ref * CPG_ARENA_UNIT)
+	if (prefix > store->arena_size - (Size) ref * CPG_ARENA_UNIT)
 		return CPG_MISS_INVALIDATED_KEY;
 	cells = (const char *) cpg_arena_pointer(cpg_arena_base(store, part), ref) +
 		prefix - entry->ncells * sizeof(CpgCell);

@@ -110,7 +110,7 @@ cpg_remove_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, C
 static void
 remember(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref)
 {
-	cpg_ghost_insert(&part->ghost, CPG_AT(store, part->ghost_offset, uint32),
+	cpg_ghost_insert(&part->ghost, cpg_ghost_slots(store, part),
 					 cpg_entry_hash(store, cpg_entry(store, part, ref)));
 }
 
@@ -208,7 +208,7 @@ search_dead(CpgSharedStore *store, CpgSharedPartition *part)
 		if (part->dead_seen == clock)
 			return false;
 		part->dead_seen = clock;
-		part->dead_left = part->nbuckets;
+		part->dead_left = store->nbuckets;
 		part->dead_found = 0;
 	}
 	return true;
@@ -222,15 +222,15 @@ evict_dead(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
 
 	for (int i = 0; i < DEAD_BUCKETS && removed == 0 && part->dead_left > 0; i++)
 	{
-		uint32		searched = part->nbuckets - part->dead_left;
+		uint32		searched = store->nbuckets - part->dead_left;
 
 		if (searched >= DEAD_PROBE && part->dead_found < searched / DEAD_WORTH)
 		{
 			part->dead_left = 0;
-			part->dead_pause = part->nbuckets;
+			part->dead_pause = store->nbuckets;
 			return false;
 		}
-		part->dead_hand = (part->dead_hand + 1) % part->nbuckets;
+		part->dead_hand = (part->dead_hand + 1) % store->nbuckets;
 		part->dead_left--;
 		removed = cpg_sweep_bucket_locked(store, part, part->dead_hand, now);
 		part->dead_found += removed;
@@ -250,7 +250,7 @@ cpg_evict_one_locked(CpgSharedStore *store, CpgSharedPartition *part, int64 now)
 		return evict_bounded(store, part, now);
 	if (!others)
 		return false;
-	if (part->eviction == CPG_EVICTION_LRU)
+	if (store->config.eviction == CPG_EVICTION_LRU)
 		evict_lru(store, part, part->main.tail, now);
 	else
 		evict_s3fifo(store, part, now);

@@ -155,12 +155,12 @@ scan_bucket(CpgSharedStore *store, CpgSharedPartition *part, CpgSharedBucket *bu
 		ref = *(volatile CpgRef *) &bucket->ref[i];
 		offset = (Size) ref * CPG_ARENA_UNIT;
 		prefetch_entry(cpg_arena_base(store, part) + offset);
-		if (ref == 0 || offset + sizeof(CpgSharedEntry) > part->arena_size)
+		if (ref == 0 || offset + sizeof(CpgSharedEntry) > store->arena_size)
 			continue;
 		at = cpg_entry(store, part, ref);
 		memcpy(&found->entry, at, sizeof(CpgSharedEntry));
 		if (found->entry.home != home ||
-			!cpg_entry_has_key(&found->entry, key, at, part->arena_size - offset))
+			!cpg_entry_has_key(&found->entry, key, at, store->arena_size - offset))
 			continue;
 		if (!home && (found->entry.role != key->role ||
 					  found->entry.fingerprint != key->fingerprint))
@@ -184,7 +184,7 @@ static bool pg_attribute_hot
 scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 		   uint64 hash, bool home, Found *found)
 {
-	CpgPlace	place = cpg_index_place(part, hash);
+	CpgPlace	place = cpg_index_place(store, hash);
 
 	prefetch_buckets(store, part, &place);
 	for (int b = 0; b < 2; b++)
@@ -218,7 +218,7 @@ absent(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key)
 {
 	uint64		hash = cpg_variant_hash(key->hash, key->role, key->fingerprint);
 
-	if (cpg_ghost_contains(&part->ghost, CPG_AT(store, part->ghost_offset, uint32),
+	if (cpg_ghost_contains(&part->ghost, cpg_ghost_slots(store, part),
 						   hash, part->main.count))
 		return CPG_MISS_EVICTED;
 	return CPG_MISS_ABSENT;
@@ -334,7 +334,7 @@ take_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, bool wi
 	if (!value->isnull)
 		cpg_entry_copy_value(store, part, ref, entry, value_memory(value));
 	count_hit(bucket, slot);
-	if (LWLockHeldByMeInMode(&part->lock.lock, LW_EXCLUSIVE) && cpg_is_recency_list(part, entry))
+	if (LWLockHeldByMeInMode(&part->lock.lock, LW_EXCLUSIVE) && cpg_is_recency_list(store, entry))
 		cpg_queue_to_head_locked(store, part, ref);
 	return true;
 }
@@ -377,7 +377,7 @@ get(CpgSharedStore *store, const CpgKey *key, int64 now, bool with_datum, CpgVal
 	CpgSharedPartition *part = cpg_partition_of(store, key);
 	CpgResult	result;
 
-	if (with_datum && (key->bounded || part->eviction == CPG_EVICTION_LRU))
+	if (with_datum && (key->bounded || store->config.eviction == CPG_EVICTION_LRU))
 		return get_locked(store, part, key, now, true, LW_EXCLUSIVE, value);
 
 	for (int tries = 0; tries < OPTIMISTIC_TRIES; tries++)
@@ -400,7 +400,7 @@ void		pg_attribute_hot
 cpg_store_prefetch(CpgSharedStore *store, const CpgKey *key)
 {
 	CpgSharedPartition *part = cpg_partition_of(store, key);
-	CpgPlace	place = cpg_index_place(part, key->hash);
+	CpgPlace	place = cpg_index_place(store, key->hash);
 
 	prefetch_buckets(store, part, &place);
 	__builtin_prefetch(&store->guard->cell[cpg_cell_key(store->guard, key->hash)]);

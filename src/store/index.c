@@ -212,7 +212,7 @@ static CpgRef
 scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 		   uint64 hash, bool home)
 {
-	CpgPlace	place = cpg_index_place(part, hash);
+	CpgPlace	place = cpg_index_place(store, hash);
 
 	for (int b = 0; b < 2; b++)
 	{

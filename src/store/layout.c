@@ -94,27 +94,32 @@ cpg_store_partitions(Size memory)
 	return 1 << Min(pg_leftmost_one_pos64(n), pg_leftmost_one_pos32(CPG_PARTITIONS_MAX));
 }
 
+/* Keep where things lie in each partition. */
+static void
+note_layout(CpgSharedStore *store)
+{
+	PartitionLayout layout = partition_layout(&store->config, store->partition_stride);
+
+	store->nbuckets = layout.nbuckets;
+	store->index_offset = layout.index;
+	store->ghost_offset = layout.ghost;
+	store->use_offset = layout.use;
+	store->arena_offset = layout.arena;
+}
+
 static void
 init_partition(CpgSharedStore *store, int number)
 {
 	CpgSharedPartition *part = cpg_partition(store, number);
 	PartitionLayout layout = partition_layout(&store->config, store->partition_stride);
-	Size		start = (char *) part - (char *) store;
 
 	memset(part, 0, layout.arena);
 	LWLockInitialize(&part->lock.lock, store->config.tranche);
 	part->number = number;
-	part->eviction = store->config.eviction;
-	part->nbuckets = layout.nbuckets;
 	part->entries_max = layout.nbuckets * CPG_BUCKET_SLOTS / 8 * INDEX_LOAD;
-	part->buckets_offset = start + layout.index;
-	part->ghost_offset = start + layout.ghost;
-	part->use_offset = start + layout.use;
-	part->arena_offset = start + layout.arena;
-	cpg_ghost_init(&part->ghost, CPG_AT(store, part->ghost_offset, uint32), layout.ghost_sets);
+	cpg_ghost_init(&part->ghost, cpg_ghost_slots(store, part), layout.ghost_sets);
 	cpg_arena_init(&part->arena, cpg_arena_base(store, part),
 				   store->partition_stride - layout.arena);
-	part->arena_size = part->arena.size;
 	part->headroom = part->arena.size / HEADROOM_SHARE;
 	part->dead_seen = pg_atomic_read_u64(&store->guard->seq);
 }
@@ -137,9 +142,11 @@ cpg_store_init(CpgSharedStore *store, const CpgStoreConfig *config, CpgSharedGua
 	store->grace_offset = store->bounded_offset + ALIGN(config->max_namespaces * sizeof(CpgQueue));
 	store->partitions_offset = control_size(config);
 	store->partition_stride = partition_stride(config);
+	note_layout(store);
 	for (int i = 0; i < config->npartitions; i++)
 		init_partition(store, i);
-	store->value_max = cpg_partition(store, 0)->arena.size / VALUE_SHARE;
+	store->arena_size = cpg_partition(store, 0)->arena.size;
+	store->value_max = store->arena_size / VALUE_SHARE;
 }
 
 /* The largest entry, key and value and header together, that is stored. */
@@ -153,7 +160,7 @@ cpg_store_value_max(const CpgSharedStore *store)
 uint32
 cpg_store_buckets(CpgSharedStore *store)
 {
-	return cpg_partition(store, 0)->nbuckets * store->config.npartitions;
+	return store->nbuckets * store->config.npartitions;
 }
 
 /* The secret with which keys are hashed. */

@@ -48,7 +48,7 @@ cpg_store_list(CpgSharedStore *store, CpgCursor *cursor, int64 now, CpgListed *b
 		CpgSharedPartition *part = cpg_partition(store, cursor->partition);
 
 		LWLockAcquire(&part->lock.lock, LW_SHARED);
-		while (cursor->bucket < part->nbuckets && count <= CPG_LIST_BATCH - CPG_BUCKET_SLOTS)
+		while (cursor->bucket < store->nbuckets && count <= CPG_LIST_BATCH - CPG_BUCKET_SLOTS)
 		{
 			CpgSharedBucket *bucket = cpg_bucket(store, part, cursor->bucket++);
 
@@ -60,7 +60,7 @@ cpg_store_list(CpgSharedStore *store, CpgCursor *cursor, int64 now, CpgListed *b
 		}
 		LWLockRelease(&part->lock.lock);
 
-		if (cursor->bucket >= part->nbuckets)
+		if (cursor->bucket >= store->nbuckets)
 		{
 			cursor->bucket = 0;
 			cursor->partition++;
@@ -87,9 +87,9 @@ cpg_store_refs(CpgSharedStore *store, int partition, const bool *spaces,
 	CpgSharedPartition *part = cpg_partition(store, partition);
 	uint32		count = 0;
 
-	for (uint32 number = 0; number < part->nbuckets; number += STEP_BUCKETS)
+	for (uint32 number = 0; number < store->nbuckets; number += STEP_BUCKETS)
 	{
-		uint32		end = Min(number + STEP_BUCKETS, part->nbuckets);
+		uint32		end = Min(number + STEP_BUCKETS, store->nbuckets);
 
 		LWLockAcquire(&part->lock.lock, LW_SHARED);
 		for (uint32 n = number * CPG_BUCKET_SLOTS; n < end * CPG_BUCKET_SLOTS && count < room; n++)
@@ -146,7 +146,7 @@ find_listed(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref)
 	CpgSharedEntry *entry = cpg_entry(store, part, ref);
 	uint32		slot = entry->slot;
 
-	if (slot >= part->nbuckets * CPG_BUCKET_SLOTS ||
+	if (slot >= store->nbuckets * CPG_BUCKET_SLOTS ||
 		cpg_bucket(store, part, slot / CPG_BUCKET_SLOTS)->ref[slot % CPG_BUCKET_SLOTS] != ref)
 		return NULL;
 	return entry;

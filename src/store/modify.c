@@ -117,7 +117,7 @@ cpg_store_touch(CpgSharedStore *store, const CpgKey *key, int64 expiry, int64 no
 		cpg_bucket_begin_write(bucket);
 		entry->life = cpg_life_pack(cpg_life_created(entry->life), expiry);
 		cpg_bucket_end_write(bucket);
-		if (cpg_is_recency_list(part, entry))
+		if (cpg_is_recency_list(store, entry))
 			cpg_queue_to_head_locked(store, part, ref);
 	}
 	LWLockRelease(&part->lock.lock);
@@ -188,7 +188,7 @@ add_locked(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, int64 de
 	cpg_bucket_begin_write(bucket);
 	memcpy(at, &datum, sizeof(datum));
 	cpg_bucket_end_write(bucket);
-	if (cpg_is_recency_list(part, entry))
+	if (cpg_is_recency_list(store, entry))
 		cpg_queue_to_head_locked(store, part, ref);
 	return CPG_ADD_DONE;
 }

@@ -54,10 +54,10 @@ entry_queue(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key)
 
 	if (key->bounded)
 		return CPG_QUEUE_BOUNDED;
-	if (part->eviction == CPG_EVICTION_LRU)
+	if (store->config.eviction == CPG_EVICTION_LRU)
 		return CPG_QUEUE_MAIN;
 	hash = cpg_variant_hash(key->hash, key->role, key->fingerprint);
-	if (cpg_ghost_remove(&part->ghost, CPG_AT(store, part->ghost_offset, uint32),
+	if (cpg_ghost_remove(&part->ghost, cpg_ghost_slots(store, part),
 						 hash, part->main.count))
 		return CPG_QUEUE_MAIN;
 	return CPG_QUEUE_SMALL;
@@ -132,7 +132,7 @@ insert_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 			limit_ring(store, part, home);
 		hash = cpg_variant_hash(key->hash, key->role, key->fingerprint);
 	}
-	place = cpg_index_place(part, hash);
+	place = cpg_index_place(store, hash);
 	slot = empty_slot(store, part, &place);
 
 	/*
@@ -141,7 +141,7 @@ insert_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	 */
 	if (home != 0 && (home = cpg_index_home_locked(store, part, key)) == 0)
 	{
-		place = cpg_index_place(part, key->hash);
+		place = cpg_index_place(store, key->hash);
 		slot = empty_slot(store, part, &place);
 	}
 	if (home == 0)
@@ -187,7 +187,7 @@ substitute_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *
 	cpg_index_set_locked(store, part, from->slot, new, bucket->tag[slot],
 						 cpg_frequency_hit(bucket->freq[slot], 0));
 	cpg_queue_substitute_locked(store, part, old, old_bytes, new, new_bytes);
-	if (cpg_is_recency_list(part, to))
+	if (cpg_is_recency_list(store, to))
 		cpg_queue_to_head_locked(store, part, new);
 	cpg_use_subtract(use, from, old_bytes);
 	cpg_use_add(use, to, new_bytes);
@@ -395,7 +395,7 @@ restore_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *ke
 			   const CpgItem *item, const CpgStanding *standing)
 {
 	CpgRef		home = cpg_index_home_locked(store, part, key);
-	CpgPlace	place = cpg_index_place(part, home == 0 ? key->hash :
+	CpgPlace	place = cpg_index_place(store, home == 0 ? key->hash :
 										cpg_variant_hash(key->hash, key->role, key->fingerprint));
 	CpgQueueId	queue = standing->main ? CPG_QUEUE_MAIN : CPG_QUEUE_SMALL;
 	CpgSharedEntry *entry;
@@ -421,7 +421,7 @@ restore_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *ke
 		rejoin_ring(store, part, home, ref);
 	if (key->bounded)
 		queue = CPG_QUEUE_BOUNDED;
-	else if (part->eviction == CPG_EVICTION_LRU)
+	else if (store->config.eviction == CPG_EVICTION_LRU)
 		queue = CPG_QUEUE_MAIN;
 	bytes = cpg_entry_bytes_locked(store, part, ref);
 	cpg_index_set_locked(store, part, slot, ref, place.tag, standing->frequency);

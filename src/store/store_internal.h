@@ -152,15 +152,8 @@ typedef struct CpgSharedPartition
 {
 	LWLockPadded lock;
 	/* set at start, constant */
-	uint32		nbuckets;
 	int			number;
-	CpgEviction eviction;
 	uint32		entries_max;	/* beyond, the index would overflow often */
-	Size		buckets_offset; /* from the store's start */
-	Size		ghost_offset;
-	Size		use_offset;
-	Size		arena_offset;
-	Size		arena_size;
 	Size		headroom;
 	/* changing */
 	uint32		entries;
@@ -177,15 +170,22 @@ typedef struct CpgSharedPartition
 	CpgArena	arena;
 } CpgSharedPartition;
 
-StaticAssertDecl(offsetof(CpgSharedPartition, entries) % 64 == 0 || SIZEOF_SIZE_T != 8,
-				 "constant fields fill a cache line");
-
+/*
+ * Set at start, constant.  Partitions are all alike, so what a reader has to know
+ * of one is here: its own first line would be one more to fetch.
+ */
 struct CpgSharedStore
 {
-	CpgStoreConfig config;
 	CpgSharedGuard *guard;		/* fork shares addresses: one mapping for all */
 	Size		partitions_offset;
 	Size		partition_stride;
+	Size		index_offset;	/* these from the partition's start */
+	Size		arena_offset;
+	Size		arena_size;
+	uint32		nbuckets;		/* of a partition */
+	CpgStoreConfig config;
+	Size		ghost_offset;
+	Size		use_offset;
 	Size		bounded_offset; /* CpgQueue for each namespace */
 	Size		grace_offset;	/* volatile uint32 for each, milliseconds */
 	Size		value_max;
@@ -203,13 +203,13 @@ cpg_partition(CpgSharedStore *store, int number)
 static inline CpgSharedBucket *
 cpg_bucket(CpgSharedStore *store, const CpgSharedPartition *part, uint32 number)
 {
-	return CPG_AT(store, part->buckets_offset, CpgSharedBucket) + number;
+	return (CpgSharedBucket *) ((char *) part + store->index_offset) + number;
 }
 
 static inline char *
 cpg_arena_base(CpgSharedStore *store, const CpgSharedPartition *part)
 {
-	return CPG_AT(store, part->arena_offset, char);
+	return (char *) part + store->arena_offset;
 }
 
 static inline CpgSharedEntry *
@@ -218,10 +218,16 @@ cpg_entry(CpgSharedStore *store, const CpgSharedPartition *part, CpgRef ref)
 	return cpg_arena_pointer(cpg_arena_base(store, part), ref);
 }
 
+static inline uint32 *
+cpg_ghost_slots(CpgSharedStore *store, CpgSharedPartition *part)
+{
+	return (uint32 *) ((char *) part + store->ghost_offset);
+}
+
 static inline CpgPartitionUse *
 cpg_partition_use(CpgSharedStore *store, const CpgSharedPartition *part, uint16 ns)
 {
-	return CPG_AT(store, part->use_offset, CpgPartitionUse) + ns;
+	return (CpgPartitionUse *) ((char *) part + store->use_offset) + ns;
 }
 
 static inline CpgQueue *
@@ -299,9 +305,9 @@ typedef struct CpgPlace
 
 /* Where entries of a hash may lie. */
 static inline CpgPlace
-cpg_index_place(const CpgSharedPartition *part, uint64 hash)
+cpg_index_place(const CpgSharedStore *store, uint64 hash)
 {
-	uint64		n = part->nbuckets;
+	uint64		n = store->nbuckets;
 	uint32		second = (uint32) ((hash * UINT64CONST(0x9e3779b97f4a7c15)) >> 32);
 	CpgPlace	place;
 
@@ -395,9 +401,9 @@ cpg_use_subtract(CpgPartitionUse *use, const CpgSharedEntry *entry, Size bytes)
 }
 
 static inline bool
-cpg_is_recency_list(const CpgSharedPartition *part, const CpgSharedEntry *entry)
+cpg_is_recency_list(const CpgSharedStore *store, const CpgSharedEntry *entry)
 {
-	return entry->queue == CPG_QUEUE_BOUNDED || part->eviction == CPG_EVICTION_LRU;
+	return entry->queue == CPG_QUEUE_BOUNDED || store->config.eviction == CPG_EVICTION_LRU;
 }
 
 #endif							/* CPG_STORE_INTERNAL_H */

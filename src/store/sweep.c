@@ -40,13 +40,13 @@ cpg_store_sweep(CpgSharedStore *store, CpgCursor *cursor, uint32 buckets, int64 
 	uint32		removed = 0;
 	uint32		end;
 
-	end = Min(cursor->bucket + buckets, part->nbuckets);
+	end = Min(cursor->bucket + buckets, store->nbuckets);
 	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
 	while (cursor->bucket < end)
 		removed += cpg_sweep_bucket_locked(store, part, cursor->bucket++, now);
 	LWLockRelease(&part->lock.lock);
 
-	if (cursor->bucket >= part->nbuckets)
+	if (cursor->bucket >= store->nbuckets)
 	{
 		cursor->bucket = 0;
 		cursor->partition = (cursor->partition + 1) % store->config.npartitions;
