@@ -73,7 +73,7 @@ cpg_publish_reason(const CpgCall *call, CpgNamespace *ns)
 
 /* Why the result of this load must not be kept, or CPG_MAY_PUBLISH. */
 static CpgCounter
-reason_of_load(const CpgCall *call, const CpgKey *key)
+reason_of_load(const CpgCall *call)
 {
 	const CpgLoad *load = &call->load;
 
@@ -81,9 +81,6 @@ reason_of_load(const CpgCall *call, const CpgKey *key)
 		return load->unpublishable;
 	if (load->too_many || load->ncells + call->fetch->ntags + SYSTEM_CELLS > CPG_CELLS_MAX)
 		return CPG_COUNT_TOO_MANY_CELLS;
-	if (cpg_inval_hides(key, load->cells, load->ncells) ||
-		cpg_inval_hides(key, call->fetch->tags, call->fetch->ntags))
-		return CPG_COUNT_WROTE;
 	return CPG_MAY_PUBLISH;
 }
 
@@ -233,6 +230,7 @@ cpg_publish(CpgCall *call)
 	CpgTypeInfo info;
 	CpgWrite	record;
 	CpgCounter	reason;
+	int			ncells;
 
 	call->handable = false;
 	if (!begin_record(call, &record))
@@ -245,14 +243,17 @@ cpg_publish(CpgCall *call)
 	record.key.any_fingerprint = false;
 	reason = cpg_publish_reason(call, record.ns);
 	if (reason == CPG_MAY_PUBLISH)
-		reason = reason_of_load(call, &record.key);
+		reason = reason_of_load(call);
 	if (reason != CPG_MAY_PUBLISH)
 		return reason;
+	ncells = collect_cells(call, cells);
+	if (cpg_inval_hides(&record.key, cells, ncells))
+		return CPG_COUNT_WROTE;
 	call->handable = true;
 	call->changed = differs(call);
 	fill_item(call, record.ns, &info, record.now, &record.item);
 	record.item.cells = cells;
-	record.item.ncells = collect_cells(call, cells);
+	record.item.ncells = ncells;
 	write_notes(call, &notes);
 	record.item.notes = notes.data;
 	record.item.notes_len = (uint32) notes.len;
@@ -304,7 +305,10 @@ cpg_hand_over(CpgCall *call, const CpgFlight *flight)
 	return cpg_store_put(cpg_store, &record.key, &record.item, CPG_PUT_SET, record.now) == CPG_PUT_STORED;
 }
 
-/* Take the result that a flight left; false if it is not there. */
+/*
+ * Take the result that a flight left; false if it is not there, or if this
+ * transaction may have changed what it was loaded from.
+ */
 bool
 cpg_take_over(CpgCall *call, uint32 number)
 {
@@ -312,6 +316,8 @@ cpg_take_over(CpgCall *call, uint32 number)
 	CpgValue	found = {.buffer = NULL};
 	CpgKey		key;
 
+	if (cpg_inval_pending())
+		return false;
 	handed_key(call, number, bytes, &key);
 	if (cpg_store_get(cpg_store, &key, cpg_clock_now(), &found) != CPG_HIT ||
 		(OidIsValid(call->fetch->rowtype) && !cpg_value_current(&found)))

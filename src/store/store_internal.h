@@ -145,8 +145,7 @@ typedef struct CpgPartitionUse
 
 /*
  * Protected by lock, but for what optimistic readers read in buckets and arena.
- * What is constant has a cache line of its own: every read needs it, and
- * writers would keep taking it away.
+ * They do without this: what they have to know of it is in CpgSharedStore.
  */
 typedef struct CpgSharedPartition
 {

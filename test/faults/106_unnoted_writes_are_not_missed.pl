@@ -19,6 +19,16 @@ $node->safe_psql('postgres', 'CREATE DATABASE unused');
 $node->safe_psql('unused', 'CREATE EXTENSION cachepg; CREATE TABLE t (id integer PRIMARY KEY, v integer); INSERT INTO t VALUES (1, 1)');
 $node->safe_psql('unused', 'CREATE MATERIALIZED VIEW m AS SELECT id, v + 1 AS v FROM t');
 
+# a table of another database: to write to it takes no transaction id here
+my ($host, $port) = ($node->host, $node->port);
+$node->safe_psql('postgres', 'CREATE TABLE remote (v integer); INSERT INTO remote VALUES (1)');
+$node->safe_psql('unused', <<SQL);
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname 'postgres');
+CREATE USER MAPPING FOR CURRENT_USER SERVER other;
+CREATE FOREIGN TABLE f (v integer) SERVER other OPTIONS (table_name 'remote');
+SQL
+
 # A writer, a loader and a reader in a database in which nothing was cached yet.
 sub unused
 {
@@ -105,6 +115,20 @@ sub looks_itself
 }
 is_deeply(play(\&looks_itself), [ 2, 'f', 2 ], 'the writer sees what it wrote');
 is_deeply(without($node, 'usage-catch-up', sub { play(\&looks_itself) }), [ 1, 't', 1 ], 'control: else it would not');
+
+# What it loads is not for others, who do not see what it wrote.
+sub loads_itself
+{
+	my ($writer, $loader, $reader) = @_;
+	my $sum = q{SELECT cache_fetch('k', 'SELECT sum(v) FROM f')};
+
+	run($writer, 'BEGIN; INSERT INTO f VALUES (2)');
+	my @seen = (run($writer, $sum), run($reader, $sum));
+	run($writer, 'ROLLBACK');
+	return (@seen, run($reader, $sum));
+}
+is_deeply(play(\&loads_itself), [ 3, 1, 1 ], 'what the writer loads is for itself');
+is_deeply(without($node, 'usage-catch-up', sub { play(\&loads_itself) }), [ 3, 3, 3 ], 'control: else others would get it');
 
 # What is set depends on no table: it stays, whoever sets it.
 sub sets_itself

@@ -137,7 +137,7 @@ $node->safe_psql('postgres', q{SELECT cache_set('k1', repeat('v1', 500))});
 chmod 0500, $directory;
 my $from = -s $node->logfile;
 $node->stop;
-my @failed = slurp_file($node->logfile, $from) =~ /LOG:  (could not [^\n]*)/g;
+my @failed = slurp_file($node->logfile, $from) =~ /LOG:  (could not dump [^\n]*)/g;
 is(scalar @failed, 1, 'one line if the dump cannot be written');
 like($failed[0], qr{could not dump the cache: could not create file "cachepg/shutdown.dump.tmp": Permission denied}, 'it says why');
 chmod 0700, $directory;
