@@ -60,8 +60,7 @@ typedef union Place
 
 struct CpgSharedUsage
 {
-	int			places;			/* MaxBackends at the start */
-	Place		place[FLEXIBLE_ARRAY_MEMBER];
+	Place		place[1];		/* MaxBackends of them */
 };
 
 bool		cpg_usage_known = false;
@@ -70,14 +69,13 @@ bool		cpg_usage_unnoted = false;
 Size
 cpg_usage_size(void)
 {
-	return offsetof(CpgSharedUsage, place) + MaxBackends * sizeof(Place);
+	return MaxBackends * sizeof(Place);
 }
 
 void
 cpg_usage_init(CpgSharedUsage *usage)
 {
 	memset(usage, 0, cpg_usage_size());
-	usage->places = MaxBackends;
 }
 
 static Place *
@@ -166,7 +164,7 @@ static bool
 somebody_commits(void)
 {
 	pg_memory_barrier();
-	for (int i = 0; i < cpg_usage->places; i++)
+	for (int i = 0; i < MaxBackends; i++)
 	{
 		if (cpg_usage->place[i].database == MyDatabaseId && !CPG_SKIP("usage-places"))
 			return true;

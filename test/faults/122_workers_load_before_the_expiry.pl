@@ -107,7 +107,7 @@ fetch('w:same');
 ok(wait_until($node, q{SELECT refreshes_unchanged = 1 FROM cache_namespace_stats WHERE namespace = 'w'}), 'another one has not');
 is(run($s, q{SELECT soft_left IS NULL FROM cache_entry('w:same')}), 't', 'and is no longer due');
 
-# XFetch: with a large beta it comes early, in the second half of the lifetime.
+# XFetch, which goes by how long a load takes: with a large beta it comes early, in the second half of the lifetime.
 mode(2);
 fetch('early:k', ', beta => 100');
 mode(0);

@@ -46,13 +46,16 @@ for my $write (q{cache_set('exact:k', 1)}, q{cache_set('lax:k', 1)}, q{cache_add
 }
 is(one_value($standby, $lax), '1', 'none of them did anything');
 
-# A conflict with recovery cancels the loader.
-my ($run) = start_psql($standby, q{SELECT cache_fetch('lax:doomed', 'SELECT count(*), pg_sleep(600)::text FROM doomed')});
-ok(defined wait_until($standby, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')}), 'a loader runs on the standby');
+# A conflict with recovery cancels the loader, which waits at a gate.
+my $gate = $standby->background_psql('postgres');
+$gate->query_safe('SELECT pg_advisory_lock(201)');
+my ($run) = start_psql($standby, q{SELECT cache_fetch('lax:doomed', 'SELECT count(*), pg_advisory_xact_lock_shared(201)::text FROM doomed')});
+ok(defined wait_until($standby, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'advisory')}), 'a loader runs on the standby');
 $primary->safe_psql('postgres', 'DROP TABLE doomed');
 $primary->wait_for_catchup($standby);
 my ($result) = finish_psql($run);
 like($result->[2], qr/ERROR:  40001/, 'it is cancelled as any query');
+$gate->quit;
 is(one_value($standby, q{SELECT cache_exists('lax:doomed')}), 'f', 'nothing of it is kept');
 is(one_value($standby, q{SELECT cache_fetch('lax:doomed', 'SELECT 5'); SELECT cache_exists('lax:doomed')}), "5\nt", 'its key is free');
 is(one_value($standby, q{SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'}), '0', 'and no lock is left');
