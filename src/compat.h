@@ -26,6 +26,17 @@
 #define CPG_MY_PROC_NUMBER	(MyProc ? MyProc->pgprocno : 0)
 #endif
 
+/*
+ * The CPU on which this process is, or was a moment ago; where that is not
+ * known, a number that differs between processes.
+ */
+#if defined(__linux__)
+#include <sched.h>
+#define CPG_CURRENT_CPU()	((uint32) sched_getcpu())
+#else
+#define CPG_CURRENT_CPU()	((uint32) CPG_MY_PROC_NUMBER)
+#endif
+
 /* 18 has another word for functions that do not return. */
 #if PG_VERSION_NUM >= 180000
 #define CPG_NORETURN	pg_noreturn

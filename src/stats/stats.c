@@ -23,21 +23,28 @@
 /* Counts held back at most, so that a long statement shows its progress. */
 #define PENDING_MAX 4096
 
+/*
+ * What is only read has a line of its own: otherwise whoever counts in the
+ * first namespace would take it away from all.
+ */
 struct CpgSharedStats
 {
 	uint32		nstripes;
 	uint32		max_namespaces;
+	char		padding[PG_CACHE_LINE_SIZE - 2 * sizeof(uint32)];
 	pg_atomic_uint64 count[FLEXIBLE_ARRAY_MEMBER];	/* [stripe][namespace][counter] */
 };
 
+/* Hits, which are counted most, lie beside what says that they are there. */
 typedef struct Pending
 {
-	uint64		count[CPG_NCOUNTERS];
 	uint64		counted;		/* bit for each counter that is not 0 */
 	int			next_dirty;		/* -1: last, -2: not in the list */
+	uint64		count[CPG_NCOUNTERS];
 } Pending;
 
 StaticAssertDecl(CPG_NCOUNTERS <= 64, "a counter has no bit");
+StaticAssertDecl(CPG_COUNT_HITS == 0, "hits are not beside their bit");
 
 #define LIST_END	(-1)
 #define NOT_LISTED	(-2)
@@ -157,7 +164,7 @@ cpg_stats_add(int number, CpgCounter counter, uint64 amount)
 void		pg_attribute_hot
 cpg_stats_flush(void)
 {
-	uint32		stripe = (uint32) CPG_MY_PROC_NUMBER % cpg_stats->nstripes;
+	uint32		stripe = CPG_CURRENT_CPU() % cpg_stats->nstripes;
 
 	while (first_dirty != LIST_END)
 	{
