@@ -86,9 +86,12 @@ cachepg_breakers(PG_FUNCTION_ARGS)
 	count = cpg_namespace_list(&spaces);
 	for (int i = 0; i < count; i++)
 	{
-		if (spaces[i].breaker && cpg_namespace_privileges(&spaces[i]) != 0 &&
-			cpg_namespace_attach(&spaces[i]))
-			emit_breaker(fcinfo, &spaces[i]);
+		CpgNamespace ns = spaces[i];
+
+		if (!ns.breaker || cpg_namespace_privileges(&spaces[i]) == 0)
+			continue;
+		ns.number = cpg_namespace_number(&ns, &ns.generation);
+		emit_breaker(fcinfo, &ns);
 	}
 	return (Datum) 0;
 }

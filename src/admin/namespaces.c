@@ -301,14 +301,17 @@ cachepg_cache_namespace_drop(PG_FUNCTION_ARGS)
 	char	   *name = name_argument(fcinfo);
 	CpgCatalog	catalog = cpg_catalog_find();
 	CpgNamespace *ns = cpg_namespace_get(name);
+	uint32		generation;
+	int			number;
 
 	cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
 	if (strcmp(name, CPG_DEFAULT_NAMESPACE) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot drop the default cache namespace")));
-	if (cpg_namespace_attach(ns))
-		cpg_stats_reset(ns->number);
+	number = cpg_namespace_number(ns, &generation);
+	if (number >= 0)
+		cpg_stats_reset(number);
 	delete_rows(&catalog, catalog.acl_table, "namespace", name);
 	delete_rows(&catalog, catalog.table, "name", name);
 	cpg_registry_release(name);

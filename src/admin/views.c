@@ -50,13 +50,21 @@ add_policy(CpgRow *row, const CpgNamespace *ns)
 	}
 }
 
+/* What a namespace uses; one without a number nothing, or NULL if it can have none. */
 static void
 add_use(CpgRow *row, int number)
 {
-	CpgStoreUse use;
+	CpgStoreUse use = {0};
 	uint64		counts[CPG_NCOUNTERS];
 
-	cpg_store_use(cpg_store, (uint16) number, &use);
+	if (number < 0 && !cpg_registry_has_room())
+	{
+		for (int c = 0; c < 7; c++)
+			cpg_row_add_null(row);
+		return;
+	}
+	if (number >= 0)
+		cpg_store_use(cpg_store, (uint16) number, &use);
 	cpg_stats_read(number, counts);
 	cpg_row_add_int(row, use.entries);
 	cpg_row_add_int(row, use.bytes);
@@ -79,19 +87,14 @@ cachepg_namespaces(PG_FUNCTION_ARGS)
 	{
 		CpgNamespace *ns = &spaces[i];
 		uint8		privileges = cpg_namespace_privileges(ns);
+		uint32		generation;
 		CpgRow		row = {0};
 
 		if (privileges == 0)
 			continue;
 		add_policy(&row, ns);
 		cpg_row_add(&row, privilege_array(privileges));
-		if (cpg_namespace_attach(ns))
-			add_use(&row, ns->number);
-		else
-		{
-			for (int c = 0; c < 7; c++)
-				cpg_row_add_null(&row);
-		}
+		add_use(&row, cpg_namespace_number(ns, &generation));
 		cpg_row_emit(fcinfo, &row);
 	}
 	return (Datum) 0;

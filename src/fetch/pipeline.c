@@ -51,6 +51,7 @@ cpg_call_judge(CpgCall *call)
 	call->tag = cpg_flight_tag(&call->key);
 	call->ttl_only = call->fetch->has_consistency ? call->fetch->ttl_only : call->ns->ttl_only;
 	call->reason = cpg_publish_reason(call, call->ns);
+	call->own_changes = cpg_inval_pending();
 	call->patience = PG_INT64_MAX;
 }
 
@@ -81,13 +82,27 @@ refuse_recursion(const CpgCall *call)
 	}
 }
 
-/* Whether a result says that no session could keep it. */
+/*
+ * Whether a result says that no session could keep it.  One that this
+ * transaction's own changes hide says so only if the loader made them.
+ */
 static bool
-is_uncacheable(CpgCounter unkept)
+is_uncacheable(const CpgCall *call, CpgCounter unkept)
 {
-	return unkept == CPG_COUNT_TOO_LARGE || unkept == CPG_COUNT_SESSION_INPUT ||
-		unkept == CPG_COUNT_TOO_MANY_CELLS || unkept == CPG_COUNT_TEMP_TABLE ||
-		unkept == CPG_COUNT_WROTE || unkept == CPG_COUNT_OWN_WRITES || unkept == CPG_COUNT_NO_ROOM;
+	switch (unkept)
+	{
+		case CPG_COUNT_TOO_LARGE:
+		case CPG_COUNT_SESSION_INPUT:
+		case CPG_COUNT_TOO_MANY_CELLS:
+		case CPG_COUNT_TEMP_TABLE:
+		case CPG_COUNT_NO_ROOM:
+			return true;
+		case CPG_COUNT_WROTE:
+		case CPG_COUNT_OWN_WRITES:
+			return !call->own_changes;
+		default:
+			return false;
+	}
 }
 
 /* What is loaded around this carries its tags and lives no longer. */
@@ -123,7 +138,7 @@ cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 		(outcome->unkept == CPG_MAY_PUBLISH || outcome->unkept == CPG_COUNT_OUTDATED) &&
 		cpg_flight_awaited(flight))
 		handed = !CPG_SKIP("hand-over") && cpg_hand_over(call, flight);
-	if (is_uncacheable(outcome->unkept))
+	if (is_uncacheable(call, outcome->unkept))
 		cpg_flight_land(flight, CPG_FLIGHT_UNCACHEABLE, 0, cpg_clock_now() + UNCACHEABLE_LIFE, false);
 	else
 		cpg_flight_land(flight, CPG_FLIGHT_IDLE, 0, 0, handed);

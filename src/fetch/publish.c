@@ -51,7 +51,8 @@ cpg_publish_reason(const CpgCall *call, CpgNamespace *ns)
 {
 	if (IsolationUsesXactSnapshot())
 		return CPG_COUNT_ISOLATION;
-	if (TransactionIdIsValid(GetTopTransactionIdIfAny()))
+	if (TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+		cpg_inval_hides(&call->key, call->fetch->tags, call->fetch->ntags))
 		return CPG_COUNT_WROTE;
 	if (IsInParallelMode())
 		return CPG_COUNT_PARALLEL;

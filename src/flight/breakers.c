@@ -131,11 +131,11 @@ cpg_breaker_forget(CpgFlight *flight)
 	flight->breaker = -1;
 }
 
-/* A copy of the breaker of an attached namespace. */
+/* A copy of the breaker of a namespace; without a number it has nothing behind it. */
 void
 cpg_breaker_show(const CpgNamespace *ns, CpgBreaker *copy)
 {
-	CpgSharedLane *lane = lock_lane(ns);
+	CpgSharedLane *lane = ns->number < 0 ? NULL : lock_lane(ns);
 
 	if (lane == NULL)
 	{

@@ -233,6 +233,22 @@ cpg_namespace_attach(CpgNamespace *ns)
 	return true;
 }
 
+/*
+ * The number that a namespace has, -1 if it has none, as when nobody has used it
+ * since the server's start; and its generation.  To look makes no use of it.
+ */
+int
+cpg_namespace_number(const CpgNamespace *ns, uint32 *generation)
+{
+	CpgRegistration is;
+	int			number = cpg_registry_find(MyDatabaseId, ns->name, &is);
+
+	if (number < 0)
+		return -1;
+	*generation = cpg_registry_read(number, &is);
+	return is.database == MyDatabaseId && is.identity == ns->identity ? number : -1;
+}
+
 /* The namespace of this database with a number in the store, or NULL. */
 CpgNamespace *
 cpg_namespace_by_number(int number)

@@ -124,6 +124,7 @@ extern CpgNamespace *cpg_namespace_copy(const CpgNamespace *ns);
 extern CpgNamespace *cpg_namespace_by_number(int number);
 extern int	cpg_namespace_list(CpgNamespace **first);
 extern bool cpg_namespace_attach(CpgNamespace *ns);
+extern int	cpg_namespace_number(const CpgNamespace *ns, uint32 *generation);
 
 static inline bool
 cpg_namespace_bounded(const CpgNamespace *ns)

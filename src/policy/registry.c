@@ -286,6 +286,18 @@ cpg_registry_find(Oid database, const char *name, CpgRegistration *is)
 	return number;
 }
 
+/* Whether a namespace that has no number could have one. */
+bool
+cpg_registry_has_room(void)
+{
+	bool		has_room;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	has_room = find_free_locked() >= 0;
+	LWLockRelease(&cpg_registry->lock.lock);
+	return has_room;
+}
+
 /* Copy what a number means; returns the generation of that. */
 uint32
 cpg_registry_read(int number, CpgRegistration *is)

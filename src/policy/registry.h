@@ -63,6 +63,7 @@ extern int	cpg_registry_restore(const CpgRegistration *wanted);
 extern uint32 cpg_registry_read(int number, CpgRegistration *is);
 extern void cpg_registry_release(const char *name);
 extern int	cpg_registry_find(Oid database, const char *name, CpgRegistration *is);
+extern bool cpg_registry_has_room(void);
 extern int	cpg_registry_database(void);
 extern int	cpg_registry_find_database(Oid database);
 extern uint32 cpg_registry_changes(void);

@@ -185,13 +185,18 @@ cpg_stats_flush(void)
 	npending = 0;
 }
 
-/* The counters of a namespace, CPG_NCOUNTERS of them, the own ones included. */
+/*
+ * The counters of a namespace, CPG_NCOUNTERS of them, the own ones included; 0
+ * for one without a number.
+ */
 void
 cpg_stats_read(int number, uint64 *counts)
 {
 	if (pending != NULL)
 		cpg_stats_flush();
 	memset(counts, 0, CPG_NCOUNTERS * sizeof(uint64));
+	if (number < 0)
+		return;
 	for (uint32 stripe = 0; stripe < cpg_stats->nstripes; stripe++)
 	{
 		pg_atomic_uint64 *shared = counters_of(stripe, number);

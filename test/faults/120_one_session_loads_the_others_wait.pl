@@ -229,6 +229,37 @@ is(done($s[$_]), 8000005, 'the value that is too large') for 0 .. 3;
 is(loads(), 4, 'each loaded it');
 is(one_value($node, q{SELECT wait_timeouts FROM cache_namespace_stats WHERE namespace = 'c'}), 0, 'nobody waited in vain');
 
+# What only one session cannot keep, because of what it has not committed yet.
+# It knows that of its key,
+close_gate();
+run($s[0], q{BEGIN; SELECT cache_delete('c:k')});
+go($s[0], $fetch);
+ok(wait_until($node, q{SELECT cache_get('n:loads', 0::bigint) = 1}), 'who has deleted a key loads it');
+leaders_and_followers(0, 0);
+go($s[1], $fetch);
+leaders_and_followers(1, 0);
+go($s[$_], $fetch) for 2, 3;
+leaders_and_followers(1, 2);
+open_gate();
+is(done($_), '"value"', 'the value') for @s;
+is(loads(), 2, 'alone: the others have one load of their own');
+run($s[0], 'ROLLBACK');
+
+# and finds it out of what the loader reads.
+my $of_tag = q{SELECT cache_fetch('c:of', $$SELECT gated() || cache_get('c:tagged', 'none')$$)};
+close_gate();
+run($gate, q{SELECT cache_set('c:tagged', '1'::text, tags => '{c:tag}')});
+run($s[0], q{BEGIN; SELECT cache_invalidate_tag('c:tag')});
+go($s[0], $of_tag);
+leaders_and_followers(1, 0);
+go($s[$_], $of_tag) for 1 .. 3;
+leaders_and_followers(1, 3);
+open_gate();
+is(done($s[0]), '"valuenone"', 'the value without what is invalidated');
+is(done($s[$_]), '"value1"', 'and with it') for 1 .. 3;
+is(loads(), 2, 'those who waited have one load of their own');
+run($s[0], 'ROLLBACK');
+
 close_session($gate, @s);
 check_store($node);
 $node->stop;

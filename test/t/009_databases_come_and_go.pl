@@ -81,6 +81,18 @@ for my $round (1 .. $numbers)
 ok(defined wait_until($node, "SELECT entries <= $numbers FROM cache_stats"), 'entries of databases long gone are reclaimed');
 check_store($node);
 
+# To look at namespaces takes no numbers.
+make_database('seen');
+$node->safe_psql('seen', "SELECT cache_namespace_create('s' || i) FROM generate_series(1, $numbers + 1) i");
+is(one_value($node, "SELECT count(*), sum(entries), sum(loads) FROM $_", 'seen'), $numbers + 2 . '|0|0', "$_ shows unused namespaces")
+	for q{(SELECT name, entries, loads FROM cache_namespaces) v},
+	q{(SELECT n.name, 0 AS entries, s.loads FROM cache_namespace_stats s JOIN cache_namespaces n ON n.name = s.namespace) v};
+is(one_value($node, "SELECT count(*), count(*) FILTER (WHERE state = 'closed') FROM cache_breakers", 'seen'),
+	$numbers + 1 . '|' . ($numbers + 1), 'their breakers are closed');
+is(one_value($node, 'SELECT count(*) FROM cache_misses_by_reason', 'seen'), 0, 'they have no misses');
+is(one_value($node, q{SELECT cache_set('k', 1), cache_get('k', 0)}), '|1', 'nobody else has less room for that');
+quickly('DROP DATABASE seen');
+
 # More namespaces than numbers.
 my $all = $numbers + 3;
 $node->safe_psql('postgres', "SELECT cache_namespace_create('n' || i, scope => 'shared') FROM generate_series(1, $all) i");
