@@ -301,7 +301,7 @@ cachepg_cache_namespace_drop(PG_FUNCTION_ARGS)
 	char	   *name = name_argument(fcinfo);
 	CpgCatalog	catalog = cpg_catalog_find();
 	CpgNamespace *ns = cpg_namespace_get(name);
-	uint32		generation;
+	CpgRegistration is;
 	int			number;
 
 	cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
@@ -309,7 +309,7 @@ cachepg_cache_namespace_drop(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot drop the default cache namespace")));
-	number = cpg_namespace_number(ns, &generation);
+	number = cpg_registry_find(MyDatabaseId, name, &is);
 	if (number >= 0)
 		cpg_stats_reset(number);
 	delete_rows(&catalog, catalog.acl_table, "namespace", name);

@@ -119,6 +119,8 @@ cpg_call_clear(CpgCall *call, const CpgFetch *fetch)
 	call->many = NULL;
 	call->for_session = false;
 	call->all_or_nothing = false;
+	call->handable = false;
+	call->context.hidden = NULL;
 	call->behind = false;
 	call->named = false;
 	call->asked = 0;

@@ -71,8 +71,8 @@ typedef struct CpgCall
 	uint64		stamp;
 	bool		behind;			/* on a standby: what was invalidated is not
 								 * replayed yet */
-	bool		own_changes;	/* this transaction had uncommitted ones of
-								 * the cache before the load */
+	int			own_changes;	/* uncommitted ones of this transaction before
+								 * the load */
 	bool		ttl_only;
 	int64		expiry;			/* of the value, kept or not */
 	bool		changed;		/* it differs from the old one */

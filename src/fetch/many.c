@@ -254,7 +254,9 @@ lead_batch(Member *members, int count, int first, Member **batch)
 			!m->leads)
 			continue;
 		m->leads = false;
-		if (!cpg_flight_lead(&m->flight, m->call.tag))
+		/* the load of another batch may have changed what can be kept */
+		cpg_call_judge(&m->call);
+		if (m->call.reason != CPG_MAY_PUBLISH || !cpg_flight_lead(&m->flight, m->call.tag))
 			continue;
 		if (cpg_call_look_again(&m->call))
 		{

@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "clock.h"
 #include "fault.h"
 #include "fetch/fetch_internal.h"
@@ -51,7 +52,7 @@ cpg_call_judge(CpgCall *call)
 	call->tag = cpg_flight_tag(&call->key);
 	call->ttl_only = call->fetch->has_consistency ? call->fetch->ttl_only : call->ns->ttl_only;
 	call->reason = cpg_publish_reason(call, call->ns);
-	call->own_changes = cpg_inval_pending();
+	call->own_changes = cpg_inval_changes();
 	call->patience = PG_INT64_MAX;
 }
 
@@ -83,8 +84,9 @@ refuse_recursion(const CpgCall *call)
 }
 
 /*
- * Whether a result says that no session could keep it.  One that this
- * transaction's own changes hide says so only if the loader made them.
+ * Whether a result says that no session could keep it.  What this transaction's
+ * own changes hide says so only if the loader has made some: who had written
+ * before does not lead.
  */
 static bool
 is_uncacheable(const CpgCall *call, CpgCounter unkept)
@@ -99,7 +101,8 @@ is_uncacheable(const CpgCall *call, CpgCounter unkept)
 			return true;
 		case CPG_COUNT_WROTE:
 		case CPG_COUNT_OWN_WRITES:
-			return !call->own_changes;
+			return TransactionIdIsValid(GetTopTransactionIdIfAny()) ||
+				cpg_inval_changes() != call->own_changes;
 		default:
 			return false;
 	}
@@ -373,7 +376,9 @@ choose(CpgCall *call, CpgFlight *flight)
 	CpgFlightView view;
 	Turn		turn;
 
-	if (call->reason != CPG_MAY_PUBLISH && call->reason != CPG_COUNT_FORBIDDEN)
+	/* without a place in the cache nobody would find what this call leads to */
+	if (call->ns->number < 0 ||
+		(call->reason != CPG_MAY_PUBLISH && call->reason != CPG_COUNT_FORBIDDEN))
 		return load_alone(call, flight);
 	if (cpg_breaker_refuses(call->ns, now, &retry_at))
 		return answer_instead(call, CPG_INSTEAD_OF_BREAKER, 0, retry_at);

@@ -83,6 +83,7 @@ extern CpgRead cpg_inval_peek(CpgNamespace *ns, const CpgKey *key, int64 now, Cp
 
 /* pending.c */
 extern bool cpg_inval_pending(void);
+extern int	cpg_inval_changes(void);
 extern bool cpg_inval_many_cells(void);
 
 /* overlay.c */

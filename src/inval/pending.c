@@ -52,6 +52,13 @@ cpg_inval_pending(void)
 	return cpg_pending.count > 0;
 }
 
+/* How many changes this transaction has pending: more, once it has made others. */
+int
+cpg_inval_changes(void)
+{
+	return cpg_inval_pending() ? (int) cpg_pending.count : 0;
+}
+
 /*
  * Whether so many cells are to be bumped that whoever can name many things by
  * one cell should: soon the whole database goes.

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "cachepg.h"
+#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "compat.h"
 #include "error.h"
@@ -46,6 +47,7 @@ resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out
 	if (unlikely(!enabled || !cpg_namespace_attach(ns)))
 	{
 		memset(out, 0, sizeof(*out));
+		out->hash = hash_bytes_extended((const unsigned char *) data, (int) len, 0);
 		ns->number = -1;
 		return ns;
 	}

@@ -33,6 +33,10 @@ $node->safe_psql('postgres', q{
 		PERFORM pg_advisory_unlock_all();
 		RETURN gated();
 	END $$;
+	CREATE FUNCTION leaf(key text) RETURNS text LANGUAGE plpgsql SET search_path = public AS $$
+	BEGIN
+		RETURN CASE key WHEN 'tree:2' THEN 'leaf' ELSE cache_fetch('tree:2') #>> '{}' END;
+	END $$;
 	CREATE TABLE job (id integer PRIMARY KEY);
 	INSERT INTO job VALUES (1);
 	CREATE FUNCTION locks_job() RETURNS integer LANGUAGE sql VOLATILE AS
@@ -259,6 +263,54 @@ is(done($s[0]), '"valuenone"', 'the value without what is invalidated');
 is(done($s[$_]), '"value1"', 'and with it') for 1 .. 3;
 is(loads(), 2, 'those who waited have one load of their own');
 run($s[0], 'ROLLBACK');
+
+# So many sessions wait at a gate, in their loaders.
+sub at_gate
+{
+	my ($count, $name) = @_;
+
+	return ok(wait_until($node, "SELECT count(*) = $count FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"),
+		$name);
+}
+
+# A loader that writes itself is nothing to wait for, whatever was changed before:
+# the first call waits at one gate, the others at another one.
+my $writes = q{SELECT cache_fetch('c:w', 'SELECT writes()')};
+$node->safe_psql('postgres', q{
+	CREATE TABLE log (id integer);
+	CREATE FUNCTION writes() RETURNS integer LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO log VALUES (1);
+		PERFORM pg_advisory_xact_lock_shared(CASE WHEN pg_try_advisory_xact_lock(1) THEN 4711 ELSE 4712 END);
+		RETURN 1;
+	END $$;
+});
+close_gate();
+run($gate, 'SELECT pg_advisory_lock(4712)');
+run($_, q{BEGIN; SELECT cache_set('n:other', 1)}) for @s;
+go($s[0], $writes);
+leaders_and_followers(1, 0);
+go($s[$_], $writes) for 1 .. 3;
+leaders_and_followers(1, 3);
+open_gate();
+is(done($s[0]), 1, 'a loader that writes');
+at_gate(3, 'the others load side by side');
+run($gate, 'SELECT pg_advisory_unlock(4712)');
+is(done($s[$_]), 1, 'and get their values') for 1 .. 3;
+run($_, 'ROLLBACK') for @s;
+
+# Without the cache nobody waits for another, and one key is not another's.
+close_gate();
+run($_, 'SET cachepg.enabled = off') for @s;
+go($s[$_], "SELECT cache_fetch('c:$_', 'SELECT gated()')") for 0, 1;
+go($s[$_], $fetch) for 2, 3;
+at_gate(4, 'with cachepg.enabled off all load at once');
+open_gate();
+is(done($_), '"value"', 'the value') for @s;
+run($s[0], q{SELECT cache_namespace_create('tree', loader => 'leaf(text)')});
+is(run($s[0], q{SELECT cache_fetch('tree:1')}), '"leaf"', 'a loader may fetch another key');
+run($_, 'RESET cachepg.enabled') for @s;
+is(run($s[0], q{SELECT cache_fetch('tree:1')}), '"leaf"', 'with the cache, too');
 
 close_session($gate, @s);
 check_store($node);

@@ -34,7 +34,7 @@ sub cancel_at
 {
 	my ($cut) = @_;
 
-	fake_mode($fake, "stall $cut 0.3");
+	fake_mode($fake, "stall $cut 1");
 	go($s, "SELECT cache_redis('GET', 'tag$cut')");
 	ok(wait_until($node, q{SELECT wait_event IS NOT NULL AND state = 'active' FROM pg_stat_activity WHERE pid = } . pid_of($s)), 'waits');
 	$node->safe_psql('postgres', 'SELECT pg_cancel_backend(' . pid_of($s) . ')');
