@@ -100,12 +100,11 @@ cachepg_misses_by_reason(PG_FUNCTION_ARGS)
 		CpgNamespace *ns = &spaces[i];
 		uint8		privileges = cpg_namespace_privileges(ns);
 		uint64		counts[CPG_NCOUNTERS];
-		uint32		generation;
 		CpgRow		row = {0};
 
 		if (privileges == 0)
 			continue;
-		cpg_stats_read(cpg_namespace_number(ns, &generation), counts);
+		cpg_stats_read(cpg_namespace_number(ns, NULL), counts);
 		if (!(privileges & CPG_PRIVILEGE_ADMIN))
 		{
 			/* whether other roles have a value is none of their business */
@@ -163,12 +162,11 @@ cachepg_namespace_stats(PG_FUNCTION_ARGS)
 	{
 		CpgNamespace *ns = &spaces[i];
 		uint64		counts[CPG_NCOUNTERS];
-		uint32		generation;
 		CpgRow		row = {0};
 
 		if (cpg_namespace_privileges(ns) == 0)
 			continue;
-		cpg_stats_read(cpg_namespace_number(ns, &generation), counts);
+		cpg_stats_read(cpg_namespace_number(ns, NULL), counts);
 		cpg_row_add_text(&row, ns->name);
 		for (int c = 0; c < lengthof(shown); c++)
 			cpg_row_add_int(&row, counts[shown[c]]);

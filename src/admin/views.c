@@ -87,14 +87,13 @@ cachepg_namespaces(PG_FUNCTION_ARGS)
 	{
 		CpgNamespace *ns = &spaces[i];
 		uint8		privileges = cpg_namespace_privileges(ns);
-		uint32		generation;
 		CpgRow		row = {0};
 
 		if (privileges == 0)
 			continue;
 		add_policy(&row, ns);
 		cpg_row_add(&row, privilege_array(privileges));
-		add_use(&row, cpg_namespace_number(ns, &generation));
+		add_use(&row, cpg_namespace_number(ns, NULL));
 		cpg_row_emit(fcinfo, &row);
 	}
 	return (Datum) 0;

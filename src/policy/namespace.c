@@ -235,17 +235,21 @@ cpg_namespace_attach(CpgNamespace *ns)
 
 /*
  * The number that a namespace has, -1 if it has none, as when nobody has used it
- * since the server's start; and its generation.  To look makes no use of it.
+ * since the server's start; and its generation, unless that is NULL.  To look
+ * makes no use of it.
  */
 int
 cpg_namespace_number(const CpgNamespace *ns, uint32 *generation)
 {
 	CpgRegistration is;
 	int			number = cpg_registry_find(MyDatabaseId, ns->name, &is);
+	uint32		read;
 
 	if (number < 0)
 		return -1;
-	*generation = cpg_registry_read(number, &is);
+	read = cpg_registry_read(number, &is);
+	if (generation != NULL)
+		*generation = read;
 	return is.database == MyDatabaseId && is.identity == ns->identity ? number : -1;
 }
 

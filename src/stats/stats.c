@@ -92,7 +92,7 @@ stripes(void)
 {
 	long		cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
-	return (uint32) Min(Max(cpus, 1) * 2, STRIPES_MAX);
+	return (uint32) Min(Max(cpus, 1), STRIPES_MAX);
 }
 
 Size

@@ -5,7 +5,7 @@
  *
  * A back end counts in its own memory and adds to shared memory at the end of
  * a transaction, or earlier after many counts.  Shared counters lie in stripes,
- * min(2 x CPUs, 64) of them, of which a back end uses that of the CPU on which
+ * min(CPUs, 64) of them, of which a back end uses that of the CPU on which
  * it is; readers add them up.
  *
  *-------------------------------------------------------------------------
