@@ -19,7 +19,6 @@
 #include "executor/spi.h"
 #include "fetch/fetch.h"
 #include "miscadmin.h"
-#include "stats/stats.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -301,17 +300,12 @@ cachepg_cache_namespace_drop(PG_FUNCTION_ARGS)
 	char	   *name = name_argument(fcinfo);
 	CpgCatalog	catalog = cpg_catalog_find();
 	CpgNamespace *ns = cpg_namespace_get(name);
-	CpgRegistration is;
-	int			number;
 
 	cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
 	if (strcmp(name, CPG_DEFAULT_NAMESPACE) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot drop the default cache namespace")));
-	number = cpg_registry_find(MyDatabaseId, name, &is);
-	if (number >= 0)
-		cpg_stats_reset(number);
 	delete_rows(&catalog, catalog.acl_table, "namespace", name);
 	delete_rows(&catalog, catalog.table, "name", name);
 	cpg_registry_release(name);

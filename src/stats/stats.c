@@ -11,8 +11,10 @@
 
 #include "access/xact.h"
 #include "compat.h"
+#include "core/hash.h"
 #include "guc.h"
 #include "miscadmin.h"
+#include "policy/registry.h"
 #include "port/pg_bitutils.h"
 #include "shmem.h"
 #include "stats/stats.h"
@@ -23,6 +25,13 @@
 /* Counts held back at most, so that a long statement shows its progress. */
 #define PENDING_MAX 4096
 
+/* The counters of a namespace in a stripe; 0 for any other namespace. */
+typedef struct Counters
+{
+	pg_atomic_uint64 whose;		/* see whose() */
+	pg_atomic_uint64 count[CPG_NCOUNTERS];
+} Counters;
+
 /*
  * What is only read has a line of its own: otherwise whoever counts in the
  * first namespace would take it away from all.
@@ -32,7 +41,7 @@ struct CpgSharedStats
 	uint32		nstripes;
 	uint32		max_namespaces;
 	char		padding[PG_CACHE_LINE_SIZE - 2 * sizeof(uint32)];
-	pg_atomic_uint64 count[FLEXIBLE_ARRAY_MEMBER];	/* [stripe][namespace][counter] */
+	Counters	counters[FLEXIBLE_ARRAY_MEMBER];	/* [stripe][namespace] */
 };
 
 /* Hits, which are counted most, lie beside what says that they are there. */
@@ -98,8 +107,7 @@ stripes(void)
 Size
 cpg_stats_size(uint32 max_namespaces)
 {
-	return offsetof(CpgSharedStats, count) +
-		(Size) stripes() * max_namespaces * CPG_NCOUNTERS * sizeof(pg_atomic_uint64);
+	return offsetof(CpgSharedStats, counters) + (Size) stripes() * max_namespaces * sizeof(Counters);
 }
 
 void
@@ -107,14 +115,46 @@ cpg_stats_init(CpgSharedStats *stats, uint32 max_namespaces)
 {
 	stats->nstripes = stripes();
 	stats->max_namespaces = max_namespaces;
-	for (uint32 i = 0; i < stats->nstripes * max_namespaces * CPG_NCOUNTERS; i++)
-		pg_atomic_init_u64(&stats->count[i], 0);
+	for (uint32 i = 0; i < stats->nstripes * max_namespaces; i++)
+	{
+		pg_atomic_init_u64(&stats->counters[i].whose, 0);
+		for (int c = 0; c < CPG_NCOUNTERS; c++)
+			pg_atomic_init_u64(&stats->counters[i].count[c], 0);
+	}
 }
 
-static pg_atomic_uint64 *
+static Counters *
 counters_of(uint32 stripe, int number)
 {
-	return &cpg_stats->count[((Size) stripe * cpg_stats->max_namespaces + number) * CPG_NCOUNTERS];
+	return &cpg_stats->counters[(Size) stripe * cpg_stats->max_namespaces + number];
+}
+
+/* What tells the namespace that has a number from those that had it before. */
+static uint64
+whose(int number)
+{
+	const CpgRegistration *is = &cpg_registry->space[number].is;
+
+	return cpg_hash_combine(*(const volatile uint64 *) &is->identity, is->database);
+}
+
+/*
+ * Have counters begin anew if they are another namespace's.  What somebody else
+ * counts in this moment may get lost.
+ */
+static inline void
+renew(Counters *counters, int number)
+{
+	uint64		before = pg_atomic_read_u64(&counters->whose);
+	uint64		now = whose(number);
+
+	if (likely(before == now))
+		return;
+	if (pg_atomic_compare_exchange_u64(&counters->whose, &before, now))
+	{
+		for (int i = 0; i < CPG_NCOUNTERS; i++)
+			pg_atomic_write_u64(&counters->count[i], 0);
+	}
 }
 
 /* At the end of a transaction; only atomic additions, which cannot fail. */
@@ -169,13 +209,14 @@ cpg_stats_flush(void)
 	while (first_dirty != LIST_END)
 	{
 		Pending    *p = &pending[first_dirty];
-		pg_atomic_uint64 *shared = counters_of(stripe, first_dirty);
+		Counters   *shared = counters_of(stripe, first_dirty);
 
+		renew(shared, first_dirty);
 		while (p->counted != 0)
 		{
 			int			i = pg_rightmost_one_pos64(p->counted);
 
-			pg_atomic_fetch_add_u64(&shared[i], p->count[i]);
+			pg_atomic_fetch_add_u64(&shared->count[i], p->count[i]);
 			p->count[i] = 0;
 			p->counted &= p->counted - 1;
 		}
@@ -199,23 +240,12 @@ cpg_stats_read(int number, uint64 *counts)
 		return;
 	for (uint32 stripe = 0; stripe < cpg_stats->nstripes; stripe++)
 	{
-		pg_atomic_uint64 *shared = counters_of(stripe, number);
+		Counters   *shared = counters_of(stripe, number);
 
+		if (pg_atomic_read_u64(&shared->whose) != whose(number))
+			continue;
 		for (int i = 0; i < CPG_NCOUNTERS; i++)
-			counts[i] += pg_atomic_read_u64(&shared[i]);
-	}
-}
-
-/* Set the counters of a namespace to 0; its number is about to be reused. */
-void
-cpg_stats_reset(int number)
-{
-	if (pending != NULL)
-		cpg_stats_flush();
-	for (uint32 stripe = 0; stripe < cpg_stats->nstripes; stripe++)
-	{
-		for (int i = 0; i < CPG_NCOUNTERS; i++)
-			pg_atomic_write_u64(&counters_of(stripe, number)[i], 0);
+			counts[i] += pg_atomic_read_u64(&shared->count[i]);
 	}
 }
 

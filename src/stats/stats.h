@@ -6,7 +6,8 @@
  * A back end counts in its own memory and adds to shared memory at the end of
  * a transaction, or earlier after many counts.  Shared counters lie in stripes,
  * min(CPUs, 64) of them, of which a back end uses that of the CPU on which
- * it is; readers add them up.
+ * it is; readers add them up.  Those of a namespace whose number was given away
+ * end.
  *
  *-------------------------------------------------------------------------
  */
@@ -94,7 +95,6 @@ extern void cpg_stats_prepare(void);
 extern void cpg_stats_put(int number, CpgPutResult result);
 extern void cpg_stats_add(int number, CpgCounter counter, uint64 amount);
 extern void cpg_stats_flush(void);
-extern void cpg_stats_reset(int number);
 extern void cpg_stats_read(int number, uint64 *counts);
 extern uint64 cpg_stats_sum(const uint64 *counts, CpgCounter first, CpgCounter last);
 extern CpgCounter cpg_stats_miss(CpgResult result);

@@ -75,6 +75,8 @@ for my $round (1 .. $numbers)
 		SELECT cache_set('x', 1), cache_set('two:x', 2);
 		SELECT cache_get('x', 0), cache_get('two:x', 0)}, 'round'),
 		"\n|\n1|2", "round $round: both namespaces are cached");
+	is(one_value($node, 'SELECT sum(hits), sum(sets), sum(misses) FROM cache_namespaces', 'round'), '2|2|0',
+		'... and count only what is theirs');
 	quickly('DROP DATABASE round');
 }
 # one entry was made under each number; those of numbers given away are dead
@@ -113,6 +115,17 @@ is(one_value($node, q{SELECT count(*) FROM cache_namespaces WHERE name <> 'defau
 is(one_value($node, q{SELECT count(*) FROM cache_namespaces WHERE name <> 'default' AND entries IS NULL}), $all - $cached,
 	'those that are not cached show no use');
 is(one_value($node, "SELECT count(cache_clear('n' || i)) FROM generate_series(1, $all) i"), $all, 'all can be cleared');
+
+# Counters end with a namespace, not with a change of its limits.
+my $counters = q{SELECT hits, sets FROM cache_namespaces WHERE name = 'n1'};
+my ($hits, $sets) = split /\|/, one_value($node, $counters);
+cmp_ok($sets, '>', 1, 'a namespace has counts');
+$node->safe_psql('postgres', q{SELECT cache_namespace_alter('n1', max_entries => 10); SELECT cache_set('n1:k', 1)});
+is(one_value($node, $counters), "$hits|" . ($sets + 1), 'with a limit it still has them');
+$node->safe_psql('postgres', q{SELECT cache_namespace_drop('n1'); SELECT cache_namespace_create('n1', scope => 'shared')});
+is(one_value($node, $counters), '0|0', 'one made anew has none');
+$node->safe_psql('postgres', q{SELECT cache_set('n1:k', 1)});
+is(one_value($node, $counters), '0|1', '... and begins to count');
 
 # A number that becomes free is given to one that waits for it.
 $node->safe_psql('postgres', "SELECT cache_namespace_drop('n' || i) FROM generate_series(1, 4) i");
