@@ -108,6 +108,25 @@ is_uncacheable(const CpgCall *call, CpgCounter unkept)
 	}
 }
 
+/*
+ * Tell others of a value that is not kept before they are woken.  Those that have
+ * changes of their own would load one after another, each in vain for the next.
+ */
+static void
+tell_unkept(const CpgCall *call, const CpgFlight *flight, CpgCounter unkept)
+{
+	if (flight->leading && (unkept == CPG_COUNT_WROTE || unkept == CPG_COUNT_OWN_WRITES) &&
+		!CPG_SKIP("private-mark"))
+		cpg_flight_private(call->tag, cpg_clock_now() + UNCACHEABLE_LIFE);
+}
+
+/* Whether there is nothing to wait for. */
+static bool
+loads_alone(const CpgFlightView *view)
+{
+	return view->state == CPG_FLIGHT_UNCACHEABLE || (view->private && cpg_inval_pending());
+}
+
 /* What is loaded around this carries its tags and lives no longer. */
 void
 cpg_call_hand_on(const CpgCall *call)
@@ -141,6 +160,7 @@ cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 		(outcome->unkept == CPG_MAY_PUBLISH || outcome->unkept == CPG_COUNT_OUTDATED) &&
 		cpg_flight_awaited(flight))
 		handed = !CPG_SKIP("hand-over") && cpg_hand_over(call, flight);
+	tell_unkept(call, flight, outcome->unkept);
 	if (is_uncacheable(call, outcome->unkept))
 		cpg_flight_land(flight, CPG_FLIGHT_UNCACHEABLE, 0, cpg_clock_now() + UNCACHEABLE_LIFE, false);
 	else
@@ -273,7 +293,7 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 	cpg_flight_look(call->tag, cpg_clock_now(), &view);
 	if (cpg_call_look_again(call) || take_over(call, follower, &view))
 		return TURN_VALUE;
-	if (view.state == CPG_FLIGHT_UNCACHEABLE || cpg_follow_deadlocks(follower))
+	if (loads_alone(&view) || cpg_follow_deadlocks(follower))
 		return load_alone(call, flight);
 	if ((uint16) (view.failures - follower->failures) >= FAILURES_MAX)
 		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode != 0 ? view.sqlerrcode :
@@ -385,7 +405,7 @@ choose(CpgCall *call, CpgFlight *flight)
 	cpg_flight_look(call->tag, now, &view);
 	if (view.state == CPG_FLIGHT_FAILED)
 		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode, view.until);
-	if (view.state == CPG_FLIGHT_UNCACHEABLE)
+	if (loads_alone(&view))
 		return load_alone(call, flight);
 	if (call->reason == CPG_COUNT_FORBIDDEN)
 	{

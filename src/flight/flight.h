@@ -49,6 +49,7 @@ typedef struct CpgFlightView
 	int			sqlerrcode;		/* of one that failed */
 	int64		until;			/* a mark's end */
 	bool		foreground;		/* workers cannot load it */
+	bool		private;		/* who has own changes cannot keep it */
 	bool		forsaken;		/* it was queued and no worker took it */
 } CpgFlightView;
 
@@ -82,6 +83,7 @@ extern uint64 cpg_flight_tag(const CpgKey *key);
 extern void cpg_flight_look(uint64 tag, int64 now, CpgFlightView *view);
 extern void cpg_flight_mark(uint64 tag, CpgFlightState state, int sqlerrcode, int64 until);
 extern void cpg_flight_foreground(uint64 tag, int64 until);
+extern void cpg_flight_private(uint64 tag, int64 until);
 extern bool cpg_flight_claim(uint64 tag, int64 now, int64 until);
 extern void cpg_flight_unclaim(uint64 tag);
 extern bool cpg_flight_awaited(const CpgFlight *flight);

@@ -22,6 +22,7 @@ typedef struct CpgFlightSlot
 	uint64		tag;			/* 0: free */
 	int64		until;			/* of a mark */
 	int64		foreground;		/* until when workers cannot load it */
+	int64		private;		/* until when who has own changes loads alone */
 	uint32		number;			/* of the last flight begun */
 	uint32		handed;
 	int32		sqlerrcode;

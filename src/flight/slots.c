@@ -166,6 +166,7 @@ view_locked(const CpgFlightStripe *stripe, const CpgFlightSlot *slot, int64 now,
 	view->sqlerrcode = slot->sqlerrcode;
 	view->until = slot->until;
 	view->foreground = slot->foreground > now;
+	view->private = slot->private > now;
 	if (is_mark(view->state) && view->until <= now)
 	{
 		view->forsaken = view->state == CPG_FLIGHT_QUEUED;
@@ -214,6 +215,20 @@ cpg_flight_foreground(uint64 tag, int64 until)
 	slot = cpg_flight_slot_for_locked(stripe, tag);
 	if (slot != NULL)
 		slot->foreground = until;
+	SpinLockRelease(&stripe->lock);
+}
+
+/* Note that a transaction cannot keep what it loads if it has made changes, until a time. */
+void
+cpg_flight_private(uint64 tag, int64 until)
+{
+	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
+	CpgFlightSlot *slot;
+
+	SpinLockAcquire(&stripe->lock);
+	slot = cpg_flight_slot_for_locked(stripe, tag);
+	if (slot != NULL)
+		slot->private = until;
 	SpinLockRelease(&stripe->lock);
 }
 

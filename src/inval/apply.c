@@ -142,6 +142,10 @@ cpg_commit_apply(uint64 number, int64 now)
 				break;
 		}
 	}
-	/* what counts at the end of a transaction has had its turn; this may be the last one */
+
+	/*
+	 * what counts at the end of a transaction has had its turn; this may be
+	 * the last one
+	 */
 	cpg_stats_flush();
 }

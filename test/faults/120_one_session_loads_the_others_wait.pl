@@ -273,31 +273,65 @@ sub at_gate
 		$name);
 }
 
-# A loader that writes itself is nothing to wait for, whatever was changed before:
-# the first call waits at one gate, the others at another one.
-my $writes = q{SELECT cache_fetch('c:w', 'SELECT writes()')};
+# Two gates: the first transaction waits at one of them, the others at the other.
 $node->safe_psql('postgres', q{
 	CREATE TABLE log (id integer);
-	CREATE FUNCTION writes() RETURNS integer LANGUAGE plpgsql AS $$
+	CREATE FUNCTION two_gates() RETURNS integer LANGUAGE plpgsql AS $$
 	BEGIN
-		INSERT INTO log VALUES (1);
 		PERFORM pg_advisory_xact_lock_shared(CASE WHEN pg_try_advisory_xact_lock(1) THEN 4711 ELSE 4712 END);
 		RETURN 1;
 	END $$;
+	CREATE FUNCTION writes() RETURNS integer LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO log VALUES (1);
+		RETURN two_gates();
+	END $$;
 });
-close_gate();
-run($gate, 'SELECT pg_advisory_lock(4712)');
-run($_, q{BEGIN; SELECT cache_set('n:other', 1)}) for @s;
-go($s[0], $writes);
-leaders_and_followers(1, 0);
-go($s[$_], $writes) for 1 .. 3;
-leaders_and_followers(1, 3);
-open_gate();
-is(done($s[0]), 1, 'a loader that writes');
+
+# All begin a transaction, the first one leads, and the others follow; then it ends.
+sub pass_first_gate
+{
+	my ($change, $sql, $name) = @_;
+
+	close_gate();
+	run($gate, 'SELECT pg_advisory_lock(4712)');
+	run($gate, q{SELECT cache_set('c:tagged', '1'::text, tags => '{c:tag}')});
+	run($_, "BEGIN; $change") for @s;
+	go($s[0], $sql);
+	leaders_and_followers(1, 0);
+	go($s[$_], $sql) for 1 .. 3;
+	leaders_and_followers(1, 3);
+	open_gate();
+	return is(done($s[0]), 1, $name);
+}
+
+sub pass_second_gate
+{
+	run($gate, 'SELECT pg_advisory_unlock(4712)');
+	is(done($s[$_]), 1, 'and get their values') for 1 .. 3;
+	run($_, 'ROLLBACK') for @s;
+	return;
+}
+
+# A loader that writes itself is nothing to wait for, whatever was changed before.
+my $writes = q{SELECT cache_fetch('c:w', 'SELECT writes()')};
+pass_first_gate(q{SELECT cache_set('n:other', 1)}, $writes, 'a loader that writes');
 at_gate(3, 'the others load side by side');
-run($gate, 'SELECT pg_advisory_unlock(4712)');
-is(done($s[$_]), 1, 'and get their values') for 1 .. 3;
-run($_, 'ROLLBACK') for @s;
+pass_second_gate();
+
+# Nor is one that reads what all of them have changed.
+my $reads = q{$$SELECT two_gates() WHERE cache_get('c:tagged', '') = ''$$};
+pass_first_gate(q{SELECT cache_invalidate_tag('c:tag')}, "SELECT cache_fetch('c:r', $reads)", 'a loader that reads what was changed');
+at_gate(3, 'the others load side by side');
+pass_second_gate();
+without($node, 'private-mark', sub {
+	pass_first_gate(q{SELECT cache_invalidate_tag('c:tag')}, "SELECT cache_fetch('c:control', $reads)", 'control: the same');
+	leaders_and_followers(1, 2);
+	at_gate(1, 'control: the others load one after another');
+	pass_second_gate();
+});
+is(run($s[0], q{SELECT cache_fetch('c:r', $$SELECT two_gates() WHERE cache_get('c:tagged', '') <> ''$$)}), 1,
+	'a session without changes loads it');
 
 # Without the cache nobody waits for another, and one key is not another's.
 close_gate();
