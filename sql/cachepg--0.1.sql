@@ -77,8 +77,12 @@ COMMENT ON TABLE cachepg_watch IS
 'Watched tables: a trigger with the id as its argument does what the row says. Change it with cache_watch and cache_unwatch.';
 REVOKE ALL ON cachepg_watch FROM PUBLIC;
 
-SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace', '');
-SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace_acl', '');
+-- A role that is gone would be dumped as a number, which may be somebody else's
+-- where the dump is restored.
+SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = owner)');
+SELECT pg_catalog.pg_extension_config_dump('cachepg_namespace_acl',
+	'WHERE grantee = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = grantee)');
 SELECT pg_catalog.pg_extension_config_dump('cachepg_watch', '');
 
 CREATE FUNCTION cachepg_catalog_changed() RETURNS trigger
@@ -346,6 +350,12 @@ COMMENT ON FUNCTION cache_namespace_drop(text) IS
 'Remove a namespace, its privileges and its entries; needs to be its owner';
 REVOKE ALL ON FUNCTION cache_namespace_drop(text) FROM PUBLIC;
 
+CREATE FUNCTION cache_namespace_set_owner(name text, role text) RETURNS void
+	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_set_owner';
+COMMENT ON FUNCTION cache_namespace_set_owner(text, text) IS
+'Give a namespace to another role, which its loader must be fit for; needs to be its owner and a member of that role. EXECUTE is for superusers until granted.';
+REVOKE ALL ON FUNCTION cache_namespace_set_owner(text, text) FROM PUBLIC;
+
 CREATE FUNCTION cache_namespace_grant(name text, role text, privilege text) RETURNS void
 	LANGUAGE c PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'cachepg_cache_namespace_grant';
 COMMENT ON FUNCTION cache_namespace_grant(text, text, text) IS
@@ -380,8 +390,20 @@ COMMENT ON FUNCTION cachepg_namespaces() IS 'Rows of the view cache_namespaces';
 
 CREATE VIEW cache_namespaces AS SELECT * FROM cachepg_namespaces();
 COMMENT ON VIEW cache_namespaces IS
-'The namespaces on which the current role has a privilege: effective policy, own privileges, use';
+'The namespaces on which the current role has a privilege, for pg_read_all_stats all: effective policy, own privileges, use';
 GRANT SELECT ON cache_namespaces TO PUBLIC;
+
+CREATE VIEW cache_namespace_grants AS
+	SELECT a.namespace, CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::text END AS grantee, a.privilege
+	FROM cachepg_namespace_acl a
+	JOIN cache_namespaces n ON n.name = a.namespace
+	WHERE n.privileges @> '{admin}' OR pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW cache_namespace_grants IS
+'Privileges granted on the namespaces on which the current role has admin, for pg_read_all_stats on all';
+COMMENT ON COLUMN cache_namespace_grants.namespace IS 'Name of the namespace';
+COMMENT ON COLUMN cache_namespace_grants.grantee IS 'Name of the role, public for all; the number of a role that was dropped';
+COMMENT ON COLUMN cache_namespace_grants.privilege IS 'read, write, invalidate or admin';
+GRANT SELECT ON cache_namespace_grants TO PUBLIC;
 
 -- ---------------------------------------------------------------------
 -- Seeing

@@ -37,6 +37,13 @@
 #define CPG_CURRENT_CPU()	((uint32) CPG_MY_PROC_NUMBER)
 #endif
 
+/* To give something to a role one has to be able to become it, since 16 by SET. */
+#if PG_VERSION_NUM >= 160000
+#define CPG_CHECK_CAN_GIVE_TO(role)	check_can_set_role(GetUserId(), role)
+#else
+#define CPG_CHECK_CAN_GIVE_TO(role)	check_is_member_of_role(GetUserId(), role)
+#endif
+
 /* 18 has another word for functions that do not return. */
 #if PG_VERSION_NUM >= 180000
 #define CPG_NORETURN	pg_noreturn

@@ -88,7 +88,7 @@ cachepg_breakers(PG_FUNCTION_ARGS)
 	{
 		CpgNamespace ns = spaces[i];
 
-		if (!ns.breaker || cpg_namespace_privileges(&spaces[i]) == 0)
+		if (!ns.breaker || !cpg_namespace_visible(&spaces[i]))
 			continue;
 		ns.number = cpg_namespace_number(&ns, &ns.generation);
 		emit_breaker(fcinfo, &ns);

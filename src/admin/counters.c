@@ -102,7 +102,7 @@ cachepg_misses_by_reason(PG_FUNCTION_ARGS)
 		uint64		counts[CPG_NCOUNTERS];
 		CpgRow		row = {0};
 
-		if (privileges == 0)
+		if (!cpg_namespace_visible(ns))
 			continue;
 		cpg_stats_read(cpg_namespace_number(ns, NULL), counts);
 		if (!(privileges & CPG_PRIVILEGE_ADMIN))
@@ -164,7 +164,7 @@ cachepg_namespace_stats(PG_FUNCTION_ARGS)
 		uint64		counts[CPG_NCOUNTERS];
 		CpgRow		row = {0};
 
-		if (cpg_namespace_privileges(ns) == 0)
+		if (!cpg_namespace_visible(ns))
 			continue;
 		cpg_stats_read(cpg_namespace_number(ns, NULL), counts);
 		cpg_row_add_text(&row, ns->name);

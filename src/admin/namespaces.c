@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * namespaces.c
- *	  cache_namespace_create, _alter, _drop, _grant, _revoke, and the trigger
- *	  that announces changes of the catalog tables.
+ *	  cache_namespace_create, _alter, _set_owner, _drop, _grant, _revoke, and the
+ *	  trigger that announces changes of the catalog tables.
  *
  * The tables belong to the owner of the extension and are written as that
  * owner, after the privileges of the caller have been checked here.
@@ -15,6 +15,7 @@
 #include "cachepg.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
+#include "compat.h"
 #include "error.h"
 #include "executor/spi.h"
 #include "fetch/fetch.h"
@@ -29,6 +30,7 @@
 
 PG_FUNCTION_INFO_V1(cachepg_cache_namespace_create);
 PG_FUNCTION_INFO_V1(cachepg_cache_namespace_alter);
+PG_FUNCTION_INFO_V1(cachepg_cache_namespace_set_owner);
 PG_FUNCTION_INFO_V1(cachepg_cache_namespace_drop);
 PG_FUNCTION_INFO_V1(cachepg_cache_namespace_grant);
 PG_FUNCTION_INFO_V1(cachepg_cache_namespace_revoke);
@@ -161,6 +163,19 @@ end_insert(Statement *statement, const CpgCatalog *catalog)
 	return run(statement, catalog) > 0;
 }
 
+static void
+delete_rows(const CpgCatalog *catalog, Oid table, const char *column, const char *name)
+{
+	Statement	statement;
+
+	memset(&statement, 0, sizeof(statement));
+	initStringInfo(&statement.sql);
+	appendStringInfo(&statement.sql, "DELETE FROM %s WHERE %s OPERATOR(pg_catalog.=) $%d",
+					 table_name(table), column,
+					 add_param(&statement, TEXTOID, CStringGetTextDatum(name), false));
+	run(&statement, catalog);
+}
+
 Datum
 cachepg_cache_namespace_create(PG_FUNCTION_ARGS)
 {
@@ -188,6 +203,12 @@ cachepg_cache_namespace_create(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("cache namespace \"%s\" already exists", name)));
+
+	/*
+	 * a dump has grants also of a namespace whose owner is gone, which it
+	 * leaves out
+	 */
+	delete_rows(&catalog, catalog.acl_table, "namespace", name);
 	PG_RETURN_VOID();
 }
 
@@ -281,17 +302,38 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static void
-delete_rows(const CpgCatalog *catalog, Oid table, const char *column, const char *name)
+/* An existing role of that name. */
+static Oid
+role_argument(FunctionCallInfo fcinfo, int argument)
 {
+	if (PG_ARGISNULL(argument))
+		cpg_error_null_argument("role");
+	return get_role_oid(text_to_cstring(PG_GETARG_TEXT_PP(argument)), false);
+}
+
+Datum
+cachepg_cache_namespace_set_owner(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_argument(fcinfo);
+	CpgCatalog	catalog = cpg_catalog_find();
+	CpgNamespace *ns = cpg_namespace_get(name);
+	Oid			owner = role_argument(fcinfo, 1);
 	Statement	statement;
+
+	cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
+	CPG_CHECK_CAN_GIVE_TO(owner);
+	if (ns->loader != NULL)
+		(void) cpg_registered_parse(pstrdup(ns->loader), owner);
+	ensure_row(&catalog, ns);
 
 	memset(&statement, 0, sizeof(statement));
 	initStringInfo(&statement.sql);
-	appendStringInfo(&statement.sql, "DELETE FROM %s WHERE %s OPERATOR(pg_catalog.=) $%d",
-					 table_name(table), column,
-					 add_param(&statement, TEXTOID, CStringGetTextDatum(name), false));
-	run(&statement, catalog);
+	appendStringInfo(&statement.sql, "UPDATE %s SET owner = $1 WHERE name OPERATOR(pg_catalog.=) $2",
+					 table_name(catalog.table));
+	add_param(&statement, OIDOID, ObjectIdGetDatum(owner), false);
+	add_param(&statement, TEXTOID, CStringGetTextDatum(name), false);
+	run(&statement, &catalog);
+	PG_RETURN_VOID();
 }
 
 Datum
@@ -312,9 +354,18 @@ cachepg_cache_namespace_drop(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Arguments of grant and revoke: namespace, role, privilege. */
+static bool
+is_number(const char *text)
+{
+	return text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
+}
+
+/*
+ * Arguments of grant and revoke: namespace, role, privilege.  A role that was
+ * dropped is shown as a number, by which its privileges can be revoked.
+ */
 static void
-grant_params(FunctionCallInfo fcinfo, Statement *statement)
+grant_params(FunctionCallInfo fcinfo, bool revokes, Statement *statement)
 {
 	char	   *name = name_argument(fcinfo);
 	char	   *role;
@@ -325,7 +376,9 @@ grant_params(FunctionCallInfo fcinfo, Statement *statement)
 		cpg_error_null_argument("role and privilege");
 	role = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	privilege = cpg_privilege_parse(text_to_cstring(PG_GETARG_TEXT_PP(2)));
-	roleid = strcmp(role, "public") == 0 ? ACL_ID_PUBLIC : get_role_oid(role, false);
+	roleid = strcmp(role, "public") == 0 ? ACL_ID_PUBLIC : get_role_oid(role, revokes && is_number(role));
+	if (!OidIsValid(roleid) && is_number(role))
+		roleid = atooid(role);
 	cpg_namespace_require(cpg_namespace_get(name), CPG_PRIVILEGE_ADMIN);
 
 	memset(statement, 0, sizeof(*statement));
@@ -341,7 +394,7 @@ cachepg_cache_namespace_grant(PG_FUNCTION_ARGS)
 	CpgCatalog	catalog = cpg_catalog_find();
 	Statement	statement;
 
-	grant_params(fcinfo, &statement);
+	grant_params(fcinfo, false, &statement);
 	appendStringInfo(&statement.sql,
 					 "INSERT INTO %s (namespace, grantee, privilege) VALUES ($1, $2, $3) "
 					 "ON CONFLICT DO NOTHING", table_name(catalog.acl_table));
@@ -355,7 +408,7 @@ cachepg_cache_namespace_revoke(PG_FUNCTION_ARGS)
 	CpgCatalog	catalog = cpg_catalog_find();
 	Statement	statement;
 
-	grant_params(fcinfo, &statement);
+	grant_params(fcinfo, true, &statement);
 	appendStringInfo(&statement.sql,
 					 "DELETE FROM %s WHERE namespace OPERATOR(pg_catalog.=) $1 "
 					 "AND grantee OPERATOR(pg_catalog.=) $2 "

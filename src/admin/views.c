@@ -89,7 +89,7 @@ cachepg_namespaces(PG_FUNCTION_ARGS)
 		uint8		privileges = cpg_namespace_privileges(ns);
 		CpgRow		row = {0};
 
-		if (privileges == 0)
+		if (!cpg_namespace_visible(ns))
 			continue;
 		add_policy(&row, ns);
 		cpg_row_add(&row, privilege_array(privileges));

@@ -43,7 +43,7 @@ cpg_call_find_key(CpgCall *call, uint64 identity)
 	call->function = InvalidOid;
 	if (fetch->query == NULL)
 	{
-		call->function = cpg_registered_find(ns, &version);
+		call->function = cpg_registered_find(ns, fetch->key, &version);
 		call->identity = cpg_identity_of_loader(ns);
 		key->fingerprint = cpg_fingerprint_of_loader(call->function, version, call->identity);
 	}

@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "compat.h"
 #include "fetch/fetch_internal.h"
+#include "utils/builtins.h"
 
 /* An expired value that may still be served; false if there is none. */
 bool
@@ -49,9 +50,9 @@ raise_failed_elsewhere(const CpgNamespace *ns, const CpgExcuse *excuse)
 {
 	ereport(ERROR,
 			(errcode(excuse->sqlerrcode),
-			 errmsg("loading a value of cache namespace \"%s\" failed in another session", ns->name),
+			 errmsg("loading a value of cache namespace \"%s\" failed a moment ago", ns->name),
 			 errdetail("It is not tried again for %d ms.", milliseconds_until(excuse->retry_at)),
-			 errhint("That session has the whole error. The option retry_after of the namespace sets the time.")));
+			 errhint("The session that loaded it, perhaps this one, has the whole error. The option retry_after of the namespace sets the time.")));
 }
 
 static void
@@ -72,7 +73,9 @@ raise_load_error(const CpgNamespace *ns, const CpgExcuse *excuse)
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("loading a value of cache namespace \"%s\" took longer than load_timeout", ns->name),
-				 errdetail("It was cancelled after %lld ms.", (long long) ns->load_timeout)));
+				 errdetail("It was cancelled after %lld ms.", (long long) ns->load_timeout),
+				 errhint("To give it more time: SELECT cache_namespace_alter(%s, load_timeout => '%lld ms');",
+						 quote_literal_cstr(ns->name), (long long) ns->load_timeout * 2)));
 	ReThrowError(excuse->error);
 }
 
@@ -95,7 +98,7 @@ raise(const CpgNamespace *ns, const CpgExcuse *excuse)
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 					 errmsg("another session did not load a value of cache namespace \"%s\" within wait_timeout", ns->name),
 					 errdetail("The wait ended after %lld ms.", (long long) ns->wait_timeout),
-					 errhint("The option on_wait_timeout can be set to load.")));
+					 errhint("The option wait_timeout of the namespace sets the time; with on_wait_timeout load the session loads the value itself then.")));
 			break;
 		case CPG_INSTEAD_OF_PERMIT:
 			ereport(ERROR,

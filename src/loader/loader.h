@@ -75,7 +75,7 @@ extern void cpg_args_read_texts(const char *query, CpgArgs *args, const Oid *typ
 
 /* registered.c */
 extern char *cpg_registered_parse(const char *loader, Oid owner);
-extern Oid	cpg_registered_find(CpgNamespace *ns, uint64 *version);
+extern Oid	cpg_registered_find(CpgNamespace *ns, const text *key, uint64 *version);
 extern char *cpg_registered_query(Oid function);
 extern char *cpg_registered_query_many(Oid function);
 extern bool cpg_registered_takes_array(Oid function);

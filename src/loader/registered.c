@@ -166,6 +166,11 @@ cpg_registered_check(Oid function, Oid owner)
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for function %u", function);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(owner)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("the owner of the cache namespace, as which its loader runs, does not exist any more"),
+				 errhint("A superuser can give it to another role with cache_namespace_set_owner.")));
 	memcpy(&form, GETSTRUCT(tuple), offsetof(FormData_pg_proc, proargtypes));
 	ReleaseSysCache(tuple);
 
@@ -197,19 +202,34 @@ cpg_registered_parse(const char *loader, Oid owner)
 											   get_func_name(function)));
 }
 
-/*
- * The function of the namespace's loader and its version.  Raises
- * undefined_object if it has no loader, undefined_function if that is gone.
- */
-Oid
-cpg_registered_find(CpgNamespace *ns, uint64 *version)
+/* Raise that the namespace of a key has no loader. */
+static void
+refuse_without_loader(const CpgNamespace *ns, const text *key)
 {
-	if (ns->loader == NULL)
+	char	   *missing = cpg_namespace_missing(ns, VARDATA_ANY(key), VARSIZE_ANY_EXHDR(key));
+
+	if (missing != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("cache namespace \"%s\" has no loader", ns->name),
-				 errhint("Its owner can give it one: SELECT cache_namespace_alter(%s, loader => 'schema.function(text)');",
-						 quote_literal_cstr(ns->name))));
+				 errdetail("There is no cache namespace \"%s\", so that the key is one of \"%s\".", missing, ns->name),
+				 errhint("The view cache_namespaces shows those that you may use.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("cache namespace \"%s\" has no loader", ns->name),
+			 errhint("Its owner can give it one: SELECT cache_namespace_alter(%s, loader => 'schema.function(text)');",
+					 quote_literal_cstr(ns->name))));
+}
+
+/*
+ * The function of the loader of a key's namespace, and its version.  Raises
+ * undefined_object if it has no loader, undefined_function if that is gone.
+ */
+Oid
+cpg_registered_find(CpgNamespace *ns, const text *key, uint64 *version)
+{
+	if (ns->loader == NULL)
+		refuse_without_loader(ns, key);
 	if (unlikely(ns->loader_epoch != epoch))
 	{
 		uint32		now;

@@ -11,6 +11,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_authid.h"
 #include "error.h"
 #include "miscadmin.h"
 #include "policy/namespace.h"
@@ -95,21 +96,36 @@ cpg_namespace_privileges(CpgNamespace *ns)
 }
 
 /*
- * Raise insufficient_privilege unless the current role has one of the
- * privileges; of several the first is named.
+ * Whether the current role may see how a namespace is set up and how it does:
+ * whoever may do something with it, and who may read all statistics.
  */
-void		pg_attribute_hot
-cpg_namespace_require(CpgNamespace *ns, uint8 any_of)
+bool
+cpg_namespace_visible(CpgNamespace *ns)
 {
-	const char *wanted;
+	return cpg_namespace_privileges(ns) != 0 ||
+		has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS);
+}
 
-	if (likely(cpg_namespace_privileges(ns) & any_of))
-		return;
-	wanted = cpg_privilege_name(any_of & -any_of);
+/*
+ * Raise insufficient_privilege for want of one of the privileges, of which the
+ * first is named.  "missing" is a namespace that the key at hand seems to name but
+ * that does not exist, or NULL.
+ */
+void
+cpg_namespace_deny(const CpgNamespace *ns, uint8 any_of, const char *missing)
+{
+	const char *wanted = cpg_privilege_name(any_of & -any_of);
+
 	if (any_of == CPG_PRIVILEGE_OWNER)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of cache namespace \"%s\"", ns->name)));
+	if (missing != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for cache namespace \"%s\"", ns->name),
+				 errdetail("There is no cache namespace \"%s\", so that the key is one of \"%s\".", missing, ns->name),
+				 errhint("The view cache_namespaces shows those that you may use.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for cache namespace \"%s\"", ns->name),
@@ -117,6 +133,16 @@ cpg_namespace_require(CpgNamespace *ns, uint8 any_of)
 			 errhint("Its owner can grant it: SELECT cache_namespace_grant(%s, %s, '%s');",
 					 quote_literal_cstr(ns->name),
 					 quote_literal_cstr(GetUserNameFromId(GetUserId(), false)), wanted)));
+}
+
+/*
+ * Raise insufficient_privilege unless the current role has one of the privileges.
+ */
+void
+cpg_namespace_require(CpgNamespace *ns, uint8 any_of)
+{
+	if (unlikely((cpg_namespace_privileges(ns) & any_of) == 0))
+		cpg_namespace_deny(ns, any_of, NULL);
 }
 
 /* Name of one privilege. */

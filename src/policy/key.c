@@ -43,7 +43,8 @@ resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out
 		check_length(len);
 
 	ns = cpg_namespace_resolve(data, len);
-	cpg_namespace_require(ns, privileges);
+	if (unlikely((cpg_namespace_privileges(ns) & privileges) == 0))
+		cpg_namespace_deny(ns, privileges, cpg_namespace_missing(ns, data, len));
 	if (unlikely(!enabled || !cpg_namespace_attach(ns)))
 	{
 		memset(out, 0, sizeof(*out));

@@ -167,6 +167,21 @@ cpg_namespace_resolve(const char *key, Size len)
 	return ns;
 }
 
+/*
+ * What a key begins with as if it were a namespace, so that the key is one of the
+ * default namespace; NULL for any other key.
+ */
+char *
+cpg_namespace_missing(const CpgNamespace *ns, const char *key, Size len)
+{
+	const char *colon = memchr(key, ':', Min(len, CPG_NAMESPACE_NAME_SIZE));
+	Size		prefix = colon == NULL ? 0 : colon - key;
+
+	if (prefix == 0 || ns != &spaces[0] || lookup(key, prefix) != NULL)
+		return NULL;
+	return pnstrdup(key, prefix);
+}
+
 /* The namespace of a name, NULL if there is none. */
 CpgNamespace *
 cpg_namespace_find(const char *name)
@@ -184,7 +199,8 @@ cpg_namespace_get(const char *name)
 	if (ns == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("cache namespace \"%s\" does not exist", name)));
+				 errmsg("cache namespace \"%s\" does not exist", name),
+				 errhint("The view cache_namespaces shows those that you may use.")));
 	return ns;
 }
 

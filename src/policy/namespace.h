@@ -118,6 +118,7 @@ typedef struct CpgNamespace
 
 /* namespace.c */
 extern CpgNamespace *cpg_namespace_resolve(const char *key, Size len);
+extern char *cpg_namespace_missing(const CpgNamespace *ns, const char *key, Size len);
 extern CpgNamespace *cpg_namespace_find(const char *name);
 extern CpgNamespace *cpg_namespace_get(const char *name);
 extern CpgNamespace *cpg_namespace_copy(const CpgNamespace *ns);
@@ -193,6 +194,8 @@ extern Datum cpg_option_show(const CpgOption *option, const CpgNamespace *ns, bo
 
 /* acl.c */
 extern uint8 cpg_namespace_privileges(CpgNamespace *ns);
+extern bool cpg_namespace_visible(CpgNamespace *ns);
+extern void cpg_namespace_deny(const CpgNamespace *ns, uint8 any_of, const char *missing);
 extern void cpg_namespace_require(CpgNamespace *ns, uint8 any_of);
 extern const char *cpg_privilege_name(uint8 privilege);
 extern uint8 cpg_privilege_parse(const char *name);

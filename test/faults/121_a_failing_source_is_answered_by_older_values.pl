@@ -201,7 +201,7 @@ for my $session ($s[0], $s[1], $s[2])
 {
 	my $error = run($session, fetch_of('later:k'));
 
-	like($error, qr/ERROR:  58030: loading a value of cache namespace "later" failed in another session/, 'then nobody');
+	like($error, qr/ERROR:  58030: loading a value of cache namespace "later" failed a moment ago/, 'then nobody');
 	unlike($error, qr/secret/, 'what the loader said is for the session that loaded');
 }
 is(loads(), $before, 'no load');

@@ -105,4 +105,47 @@ is( one_value($node, q{
 	'mine|00:03:00|{read}', 'with its namespaces');
 is(one_value($node, q{SELECT "the cache".cache_get('mine:1', 5)}, 'schemas_again'), '5', 'and works without search path');
 check_store($node);
+# Roles that are dropped leave numbers behind, which mean nothing where a dump is
+# restored: another role may have one of them.
+$node->safe_psql('postgres', q{
+	CREATE DATABASE roles;
+	CREATE ROLE leaver;
+	CREATE ROLE friend;
+	CREATE ROLE heir});
+$node->safe_psql('roles', q{
+	CREATE EXTENSION cachepg;
+	CREATE FUNCTION whose(key text) RETURNS text LANGUAGE sql AS 'SELECT current_user::text';
+	SELECT cache_namespace_create('left', loader => 'whose', scope => 'shared'), cache_namespace_create('kept');
+	SELECT cache_namespace_set_owner('left', 'leaver');
+	SELECT cache_namespace_grant('left', 'friend', 'read'), cache_namespace_grant('kept', 'leaver', 'admin');
+	GRANT EXECUTE ON FUNCTION cache_namespace_set_owner, cache_namespace_revoke TO friend, heir});
+is(one_value($node, q{SET ROLE leaver; SELECT cache_fetch('left:1') #>> '{}'}, 'roles'), 'leaver', 'a loader runs as the new owner');
+fails_with($node, q{SET ROLE friend; SELECT cache_namespace_set_owner('left', 'friend')}, '42501',
+	qr/must be owner of cache namespace "left"/, 'who reads a namespace cannot take it', 'roles');
+fails_with($node, q{GRANT leaver TO heir; SET ROLE heir; SELECT cache_namespace_set_owner('left', 'friend')}, '42501',
+	qr/role "friend"/, 'nor is it given to who does not want it', 'roles');
+is(one_value($node, q{SET ROLE friend; SELECT count(*) FROM cache_namespace_grants}, 'roles'), 0, 'who may only read sees no grants');
+is(one_value($node, q{SET ROLE leaver; SELECT string_agg(grantee, ' ' ORDER BY 1) FROM cache_namespace_grants}, 'roles'), 'friend leaver',
+	'its owner does, and who has admin');
+is(one_value($node, q{GRANT pg_monitor TO friend; SET ROLE friend;
+	SELECT (SELECT count(*) FROM cache_namespaces), (SELECT count(*) FROM cache_namespace_stats),
+		(SELECT count(*) FROM cache_namespace_grants)}, 'roles'), '3|3|2', 'a role that monitors sees all');
+fails_with($node, q{SET ROLE friend; SELECT cache_get('kept:1')}, '42501', qr/permission denied/, 'but no values', 'roles');
+$node->safe_psql('roles', 'DROP ROLE leaver');
+fails_with($node, q{SET ROLE friend; SELECT cache_get('left:1')}, '42501', qr/permission denied/, 'without its owner it is closed', 'roles');
+fails_with($node, q{SELECT cache_fetch('left:2')}, '42704', qr/the owner of the cache namespace.*does not exist any more/s,
+	'its loader runs as nobody', 'roles');
+$node->command_ok([ 'pg_dump', '-f', "$dir/roles", 'roles' ], 'roles that are gone: dump');
+unlike(slurp_file("$dir/roles"), qr/^(?:left\t\d|kept\t\d)/m, 'it has no numbers of roles');
+is(one_value($node, q{
+	SELECT cache_namespace_set_owner(name, 'heir') FROM cache_namespaces WHERE owner::text ~ '^\d+$';
+	SELECT cache_namespace_revoke(namespace, grantee, privilege) FROM cache_namespace_grants WHERE grantee ~ '^\d+$';
+	SELECT cache_fetch('left:2') #>> '{}', (SELECT string_agg(namespace || ' ' || grantee, ',') FROM cache_namespace_grants)}, 'roles'),
+	"\n\nheir|left friend", 'both can be repaired');
+$node->safe_psql('postgres', 'CREATE DATABASE roles2');
+$node->safe_psql('roles2', "\\i $dir/roles");
+is(one_value($node, q{SELECT count(*) FROM cachepg_namespace_acl}, 'roles2'), 1, 'a grant in a namespace that was left out');
+$node->safe_psql('roles2', q{SELECT cache_namespace_create('left')});
+is(one_value($node, q{SELECT count(*) FROM cachepg_namespace_acl}, 'roles2'), 0, 'does not come back with one of that name');
+
 done_testing();
