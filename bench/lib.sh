@@ -39,6 +39,11 @@ normal_or_short() {
 # Recording
 # ---------------------------------------------------------------------
 
+# The revision of the source tree, "-dirty" with changes.
+revision() {
+	git -C "$top" describe --always --dirty 2>/dev/null || echo unknown
+}
+
 # Begins the records of a part anew.
 begin() {
 	bench_dirs
@@ -46,6 +51,7 @@ begin() {
 	: >"$results/$part.tsv"
 	printf '%s, %s\n' "$part" "$(date -u '+%Y-%m-%d %H:%M UTC')" >"$results/$part.txt"
 	note "command: make bench-$part"
+	note "source: $(revision)"
 	step "$part"
 }
 

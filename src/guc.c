@@ -184,7 +184,7 @@ define_memory_settings(void)
 							 NULL);
 
 	DefineCustomIntVariable("cachepg.expected_entry_size",
-							"Expected size of an entry: key, value and about 70 bytes of header.",
+							"Expected size of an entry: key, value and about 84 bytes.",
 							"Sizes the index; smaller entries than expected run out of slots before memory is full.",
 							&cpg_entry_size,
 							CPG_ENTRY_SIZE_DEFAULT,

@@ -1,11 +1,12 @@
 # Every SQL example of README.md and docs/*.md does what it says.
 #
 # The examples are the code blocks marked "sql". Those of one file run in their
-# order, each in a session of its own, in a database of their own in which
-# cachepg is installed unless the file does that itself; an error ends the test
-# of that block. Two notations:
+# order, in one session, as a reader types them, and in a database of their own
+# in which cachepg is installed unless the file does that itself. So a block
+# that leaves a role, a setting or a transaction behind spoils the next. Two
+# notations:
 #
-#   ```sql error 22023     the block must fail with just this SQLSTATE
+#   ```sql error 22023     the block must fail once, with just this SQLSTATE
 #   SELECT ...;  -- => x   the output must have this line, as psql -At prints
 #                          it, after those of earlier such comments
 use strict;
@@ -65,31 +66,48 @@ sub missing_lines
 	return @wanted;
 }
 
-# Run a block: status, output, errors.
-sub run_block
+# Run blocks in one session: output and errors of each. A mark in front of each
+# block, in both streams, tells them apart; what comes after the last one that is
+# seen did not run.
+sub run_blocks
 {
-	my ($database, $sql) = @_;
+	my ($database, @blocks) = @_;
+	my $mark = '-- documentation block --';
+	my $script = join '', map { "\\echo $mark\n\\warn $mark\n$_->{sql}\n" } @blocks;
 	my ($out, $err) = ('', '');
 
-	my $status = $node->psql($database, $sql, stdout => \$out, stderr => \$err,
-		on_error_stop => 1, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
-	return ($status, $out, $err);
+	$node->psql($database, $script, stdout => \$out, stderr => \$err,
+		on_error_stop => 0, extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
+	# what is in front of the first mark is not a block's
+	my (undef, @out) = split /^\Q$mark\E$/m, $out, -1;
+	my (undef, @err) = split /^\Q$mark\E$/m, $err, -1;
+	return map { [ $out[$_], $err[$_] ] } 0 .. $#blocks;
 }
 
-# What is wrong with a block, or nothing.
+# What is wrong with a block that printed this, or nothing.
 sub check_block
 {
-	my ($database, $block) = @_;
-	my ($status, $out, $err) = run_block($database, $block->{sql});
-	my @errors = $err =~ /\bERROR:  (\w{5})$/mg;
+	my ($block, $out, $err) = @_;
+
+	return 'it did not run' unless defined $out && defined $err;
+	my @errors = $err =~ /\b(?:ERROR|FATAL|PANIC):  (\w{5})$/mg;
 
 	if ($block->{info} =~ /^sql error (\w{5})$/)
 	{
-		return $status == 3 && "@errors" eq $1 ? () : ("expected error $1, got status $status: $err");
+		return "@errors" eq $1 ? () : ("expected error $1: $err");
 	}
 	return "unknown notation \"$block->{info}\"" if $block->{info} ne 'sql';
-	return "status $status: $err" if $status != 0;
+	return "errors @errors: $err" if @errors;
 	return map { "no line \"$_\" in: $out" } missing_lines($block->{sql}, $out);
+}
+
+# The problems of each block, a list for each.
+sub check_blocks
+{
+	my ($database, @blocks) = @_;
+	my @printed = run_blocks($database, @blocks);
+
+	return map { [ check_block($blocks[$_], @{ $printed[$_] }) ] } 0 .. $#blocks;
 }
 
 # Roles belong to the whole server: those of a file must not meet the next.
@@ -113,10 +131,10 @@ sub check_document
 	return unless @blocks;
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, 'CREATE EXTENSION cachepg') unless grep { $_->{sql} =~ /CREATE EXTENSION cachepg;/ } @blocks;
-	for my $block (@blocks)
+	my @problems = check_blocks($database, @blocks);
+	for my $i (0 .. $#blocks)
 	{
-		my @problems = check_block($database, $block);
-		is(scalar @problems, 0, "$file:$block->{line}") or diag(@problems);
+		is(scalar @{ $problems[$i] }, 0, "$file:$blocks[$i]{line}") or diag(@{ $problems[$i] });
 	}
 	drop_database($database);
 	return;
@@ -133,11 +151,14 @@ sub check_document
 		[ "```sql error 22012\nSELECT 1/0;\n```", 0 ],
 		[ "```sql error 22012\nSELECT 1;\n```", 1 ],
 		[ "```sql error 22012\nSELECT nothing;\n```", 1 ],
+		[ "```sql error 22012\nSELECT 1/0;\n```\n```sql\nSELECT 1; -- => 1\n```", 0 ],
+		[ "```sql\nSET default_transaction_read_only = on;\n```\n```sql\nCREATE TABLE t ();\n```", 1 ],
+		[ "```sql\nSELECT pg_terminate_backend(pg_backend_pid());\n```\n```sql\nSELECT 1;\n```", 2 ],
 		[ "```text\nSELECT nothing;\n```\n```sql\nSELECT nothing;\n```", 1 ]);
 
 	for my $i (0 .. $#cases)
 	{
-		my @problems = map { check_block('postgres', $_) } blocks($cases[$i][0]);
+		my @problems = map { @$_ } check_blocks('postgres', blocks($cases[$i][0]));
 		is(scalar @problems, $cases[$i][1], "case $i of the notation");
 	}
 }
