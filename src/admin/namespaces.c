@@ -131,13 +131,13 @@ check_options(FunctionCallInfo fcinfo)
 	}
 }
 
-/* Whether an option is given that is for the owner to decide. */
+/* Whether an option is given, or reset, that is for the owner to decide. */
 static bool
-owner_decides(FunctionCallInfo fcinfo)
+owner_decides(FunctionCallInfo fcinfo, const bool *reset)
 {
 	for (int i = 0; i < CPG_NOPTIONS; i++)
 	{
-		if (cpg_options[i].owner_only && !PG_ARGISNULL(i + 1))
+		if (cpg_options[i].owner_only && (!PG_ARGISNULL(i + 1) || reset[i]))
 			return true;
 	}
 	return false;
@@ -278,7 +278,7 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	check_options(fcinfo);
 	parse_reset(fcinfo, CPG_NOPTIONS + 1, reset);
 	cpg_namespace_require(ns, CPG_PRIVILEGE_ADMIN);
-	if (owner_decides(fcinfo))
+	if (owner_decides(fcinfo, reset))
 		cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
 	owner = ns->owner;
 	ensure_row(&catalog, ns);

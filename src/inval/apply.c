@@ -15,7 +15,60 @@
 #include "fault.h"
 #include "inval/inval_internal.h"
 #include "inval/twophase.h"
+#include "miscadmin.h"
+#include "policy/namespace.h"
 #include "shmem.h"
+
+/*
+ * Whether an operation is not for where it would go, since numbers of namespaces
+ * have been given away: its key is kept under another number, or its number has
+ * another meaning.
+ */
+static bool
+is_astray(const CpgPending *op, int *number)
+{
+	uint32		generation = 0;
+
+	if (cpg_pending_is_of_cell(op))
+	{
+		if (cpg_cell_kind(cpg_guard, op->cell) != CPG_CELL_NAMESPACE)
+			return false;
+		*number = (int) (op->cell - cpg_cell_namespace(0));
+		return cpg_registry->space[*number].generation != op->key.generation;
+	}
+	*number = cpg_registry_find_key(MyDatabaseId, op->key.data, op->key.len, &generation);
+	return *number != op->key.ns || generation != op->key.generation;
+}
+
+/*
+ * A namespace may have been made, dropped or limited between a change and its
+ * commit.  Then the value set is not published, and what is invalidated goes with
+ * all of the namespace that its key belongs to now; or with all of the database,
+ * if a whole namespace was invalidated.
+ */
+void
+cpg_commit_find_astray(void)
+{
+	int			database;
+
+	if (likely(cpg_pending.assignments == cpg_registry->assignments) || CPG_SKIP("astray"))
+		return;
+	database = cpg_registry_database();
+	for (int i = 0; i < cpg_pending.count; i++)
+	{
+		CpgPending *op = &cpg_pending.op[i];
+		int			number;
+
+		op->astray = is_astray(op, &number);
+		if (!op->astray)
+			continue;
+		if (cpg_pending_is_of_cell(op) && database >= 0)
+			cpg_guard_bump(cpg_guard, cpg_cell_database(cpg_guard, (uint16) database));
+		else if (number >= 0)
+			cpg_guard_bump(cpg_guard, cpg_cell_namespace((uint16) number));
+	}
+	cpg_namespace_reread();
+}
 
 /*
  * Decide whether an addition or replacement takes place: the fence keeps
@@ -98,7 +151,7 @@ publish(CpgPending *op, int index, uint64 number, int64 now)
 {
 	CpgPutResult result = CPG_PUT_OUTDATED;
 
-	if (op->refused || !is_final(op, index))
+	if (op->refused || op->astray || !is_final(op, index))
 		return;
 	if (is_undisputed(op, number) && (max_prepared_xacts == 0 || cpg_twophase_settled))
 	{

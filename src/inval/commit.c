@@ -342,6 +342,7 @@ finish(void)
 	uint64		number;
 
 	CPG_FAULT_WAIT("commit-visible");
+	cpg_commit_find_astray();
 	if (keys)
 		cpg_commit_mark_dead(now);
 	CPG_FAULT_WAIT("commit-marked");
@@ -370,6 +371,7 @@ give_up(void)
 static void
 finish_prepare(void)
 {
+	cpg_commit_find_astray();
 	cpg_commit_mark_dead(cpg_clock_now());
 	CPG_FAULT_WAIT("prepare-marked");
 	cpg_twophase_hand_over();

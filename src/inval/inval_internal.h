@@ -42,6 +42,7 @@ typedef struct CpgPending
 	CpgKey		key;			/* of the others; its text is ours */
 	CpgPutMode	mode;			/* PUT */
 	bool		refused;		/* PUT: its mode forbids it, known at commit */
+	bool		astray;			/* its namespace is another one by now */
 	CpgItem    *item;			/* PUT; all of it in one piece of memory */
 	Size		item_bytes;
 	CpgFrameJob frame;			/* PUT: for Redis, if it has bytes */
@@ -58,6 +59,8 @@ typedef struct CpgPendingList
 	int			kills;			/* number of KILL operations */
 	int			cells;
 	Size		bytes;			/* of keys and items */
+	uint32		assignments;	/* of numbers to namespaces, at the first
+								 * operation */
 } CpgPendingList;
 
 extern CpgPendingList cpg_pending;
@@ -67,6 +70,13 @@ static inline bool
 cpg_pending_is_of_key(const CpgPending *op)
 {
 	return op->kind == CPG_PENDING_PUT || op->kind == CPG_PENDING_KILL;
+}
+
+/* Whether an operation is on a cell instead of a key. */
+static inline bool
+cpg_pending_is_of_cell(const CpgPending *op)
+{
+	return op->kind == CPG_PENDING_CELL || op->kind == CPG_PENDING_SOFT;
 }
 
 /* pending.c */
@@ -115,6 +125,7 @@ extern void cpg_commit_raise_cells(const CpgCell *cells, int count, bool roles);
 extern bool cpg_commit_is_ours(CpgCell cell, uint64 number);
 
 /* apply.c */
+extern void cpg_commit_find_astray(void);
 extern void cpg_commit_mark_dead(int64 now);
 extern void cpg_commit_apply(uint64 number, int64 now);
 

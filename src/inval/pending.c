@@ -189,6 +189,8 @@ append(const CpgPending *op, uint64 id)
 	CpgPending *at;
 	int			index = cpg_pending.count;
 
+	if (index == 0)
+		cpg_pending.assignments = cpg_namespace_assignments();
 	make_room();
 	have_subject(id);
 	if (cpg_pending_is_of_key(op))
@@ -371,6 +373,15 @@ copy_name(CpgPending *op, const char *name, Size len)
 	op->name_len = (uint16) len;
 }
 
+/* The generation of a namespace whose cell it is, else 0. */
+static uint32
+generation_of(CpgCell cell)
+{
+	if (cpg_cell_kind(cpg_guard, cell) != CPG_CELL_NAMESPACE)
+		return 0;
+	return cpg_registry->space[cell - cpg_cell_namespace(0)].generation;
+}
+
 /* Bump a cell at commit; the name, which may be NULL, is that of a tag or table. */
 void		pg_attribute_hot
 cpg_pending_cell(CpgCell cell, const char *name, Size len)
@@ -389,6 +400,7 @@ cpg_pending_cell(CpgCell cell, const char *name, Size len)
 	}
 	else
 		copy_name(&op, name, len);
+	op.key.generation = generation_of(op.cell);
 	append(&op, cell_subject(op.cell));
 }
 
@@ -400,6 +412,7 @@ cpg_pending_soft_cell(CpgCell cell, const char *name, Size len)
 
 	if (head_of(soft_subject(cell)) >= 0)
 		return;
+	op.key.generation = generation_of(cell);
 	copy_name(&op, name, len);
 	append(&op, soft_subject(cell));
 }

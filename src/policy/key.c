@@ -53,6 +53,7 @@ resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out
 		return ns;
 	}
 	cpg_key_init(out, cpg_store, (uint16) ns->number, data, len);
+	out->generation = ns->generation;
 	out->role = ns->shared ? InvalidOid : GetUserId();
 	out->bounded = cpg_namespace_bounded(ns);
 	cpg_store_prefetch(cpg_store, out);

@@ -27,6 +27,7 @@ static MemoryContext context = NULL;
 static CpgNamespace *spaces = NULL;
 static int	nspaces = 0;
 static bool valid = false;
+static uint32 assignments = 0;	/* the registry's, when the catalog was read */
 static CpgCatalog catalog;
 
 /* Open addressing by name, twice as many places as namespaces or more. */
@@ -84,6 +85,7 @@ reload(void)
 	do
 	{
 		forget();
+		assignments = cpg_registry->assignments;
 		catalog = cpg_catalog_find();
 		if (!OidIsValid(catalog.table) || !OidIsValid(catalog.acl_table))
 			ereport(ERROR,
@@ -202,6 +204,24 @@ cpg_namespace_get(const char *name)
 				 errmsg("cache namespace \"%s\" does not exist", name),
 				 errhint("The view cache_namespaces shows those that you may use.")));
 	return ns;
+}
+
+/*
+ * What the registry's count of assignments was when the session's copy was read.
+ * While it has not moved no key belongs to another namespace than the copy says,
+ * for whoever has attached one.
+ */
+uint32
+cpg_namespace_assignments(void)
+{
+	return assignments;
+}
+
+/* Have the copy read anew at the next use.  Cannot fail. */
+void
+cpg_namespace_reread(void)
+{
+	valid = false;
 }
 
 /* All namespaces of this database; returns their number. */

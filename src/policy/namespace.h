@@ -18,7 +18,6 @@
 #include "utils/array.h"
 #include "utils/jsonb.h"
 
-#define CPG_DEFAULT_NAMESPACE		"default"
 #define CPG_DEFAULT_TTL				INT64CONST(300000)	/* ms */
 #define CPG_DEFAULT_NEGATIVE_TTL	INT64CONST(10000)
 #define CPG_DEFAULT_LOAD_TIMEOUT	INT64CONST(5000)
@@ -118,6 +117,8 @@ typedef struct CpgNamespace
 
 /* namespace.c */
 extern CpgNamespace *cpg_namespace_resolve(const char *key, Size len);
+extern uint32 cpg_namespace_assignments(void);
+extern void cpg_namespace_reread(void);
 extern char *cpg_namespace_missing(const CpgNamespace *ns, const char *key, Size len);
 extern CpgNamespace *cpg_namespace_find(const char *name);
 extern CpgNamespace *cpg_namespace_get(const char *name);

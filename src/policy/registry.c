@@ -128,6 +128,7 @@ assign_locked(int number, const CpgRegistration *meaning)
 {
 	CpgSharedNamespace *space = &cpg_registry->space[number];
 
+	cpg_registry->assignments++;
 	if (space->generation++ > 0)
 		cpg_guard_bump(cpg_guard, (CpgCell) number);
 	if (meaning != NULL)
@@ -282,6 +283,41 @@ cpg_registry_find(Oid database, const char *name, CpgRegistration *is)
 	number = find_locked(database, name);
 	if (number >= 0)
 		*is = cpg_registry->space[number].is;
+	LWLockRelease(&cpg_registry->lock.lock);
+	return number;
+}
+
+/* As find_locked, for a name that does not end. */
+static int
+find_prefix_locked(Oid database, const char *name, Size len)
+{
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		CpgRegistration *is = &cpg_registry->space[i].is;
+
+		if (is->database == database && strncmp(is->name, name, len) == 0 && is->name[len] == '\0')
+			return (int) i;
+	}
+	return -1;
+}
+
+/*
+ * The number under which a key of a database is kept now, by whoever knows the
+ * database's namespaces best, and its generation; -1 if under none.
+ */
+int
+cpg_registry_find_key(Oid database, const char *key, Size len, uint32 *generation)
+{
+	const char *colon = memchr(key, ':', Min(len, CPG_NAMESPACE_NAME_SIZE));
+	int			number = -1;
+
+	LWLockAcquire(&cpg_registry->lock.lock, LW_SHARED);
+	if (colon != NULL && colon > key)
+		number = find_prefix_locked(database, key, colon - key);
+	if (number < 0)
+		number = find_locked(database, CPG_DEFAULT_NAMESPACE);
+	if (number >= 0)
+		*generation = cpg_registry->space[number].generation;
 	LWLockRelease(&cpg_registry->lock.lock);
 	return number;
 }

@@ -19,6 +19,7 @@
 #include "storage/lwlock.h"
 
 #define CPG_NAMESPACE_NAME_SIZE 64
+#define CPG_DEFAULT_NAMESPACE	"default"
 
 /* What the server knows of a namespace. */
 typedef struct CpgRegistration
@@ -52,6 +53,8 @@ typedef struct CpgSharedRegistry
 	LWLockPadded lock;
 	uint32		size;
 	volatile uint32 changes;	/* moves when a database gets in use */
+	volatile uint32 assignments;	/* moves when a number gets, or loses, a
+									 * meaning */
 	Size		databases_offset;	/* CpgSharedDatabase[size] */
 	CpgSharedNamespace space[FLEXIBLE_ARRAY_MEMBER];
 } CpgSharedRegistry;
@@ -64,6 +67,7 @@ extern uint32 cpg_registry_read(int number, CpgRegistration *is);
 extern void cpg_registry_release(const char *name);
 extern int	cpg_registry_find(Oid database, const char *name, CpgRegistration *is);
 extern bool cpg_registry_has_room(void);
+extern int	cpg_registry_find_key(Oid database, const char *key, Size len, uint32 *generation);
 extern int	cpg_registry_database(void);
 extern int	cpg_registry_find_database(Oid database);
 extern uint32 cpg_registry_changes(void);

@@ -39,6 +39,7 @@ cpg_key_init(CpgKey *key, const CpgSharedStore *store, uint16 ns, const char *da
 	key->data = data;
 	key->len = (uint16) len;
 	key->ns = ns;
+	key->generation = 0;
 	key->hash = key_hash(store, ns, data, len);
 	key->role = InvalidOid;
 	key->fingerprint = 0;

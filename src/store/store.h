@@ -108,6 +108,8 @@ typedef struct CpgKey
 	Oid			role;
 	uint16		len;
 	uint16		ns;				/* also the number of the namespace's cell */
+	uint32		generation;		/* of that number, where a session names the
+								 * key */
 	bool		bounded;		/* its namespace has limits, hence one
 								 * partition */
 	uint32		grace;			/* milliseconds: expired no longer is a hit */
