@@ -488,11 +488,11 @@ COMMENT ON COLUMN cache_namespaces.loads IS 'Values loaded, by sessions and work
 COMMENT ON COLUMN cache_namespaces.evictions IS 'Entries that had to leave before their time, since the server''s start; NULL if the namespace finds no room';
 GRANT SELECT ON cache_namespaces TO PUBLIC;
 
-CREATE VIEW cache_namespace_grants AS
-	SELECT a.namespace, CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::text END AS grantee, a.privilege
+CREATE VIEW cache_namespace_grants (namespace, grantee, privilege) AS
+	SELECT a.namespace, CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0 THEN 'public' ELSE a.grantee::pg_catalog.text END, a.privilege
 	FROM cachepg_namespace_acl a
-	JOIN cache_namespaces n ON n.name = a.namespace
-	WHERE n.privileges @> '{admin}' OR pg_has_role('pg_read_all_stats', 'USAGE');
+	JOIN cache_namespaces n ON n.name OPERATOR(pg_catalog.=) a.namespace
+	WHERE n.privileges OPERATOR(pg_catalog.@>) '{admin}' OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
 COMMENT ON VIEW cache_namespace_grants IS
 'Privileges granted on the namespaces on which the current role has admin, for pg_read_all_stats on all';
 COMMENT ON COLUMN cache_namespace_grants.namespace IS 'Name of the namespace';
