@@ -155,7 +155,7 @@ cachepg_workers(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The running calls of cache_warm, for all who may see other sessions. */
+/* The running calls of cache_warm, for everybody. */
 Datum
 cachepg_progress_warm(PG_FUNCTION_ARGS)
 {

@@ -101,6 +101,23 @@ SELECT is_empty(
 		AND (classid <> 'pg_class'::regclass OR (SELECT relkind FROM pg_class c WHERE c.oid = objid) IN ('r', 'v'))$$,
 	'every function, table and view has a comment');
 SELECT isnt(obj_description((SELECT oid FROM pg_extension WHERE extname = 'cachepg'), 'pg_extension'), NULL, 'and the extension has');
+SELECT is_empty(
+	$$SELECT attrelid::regclass, attname FROM members JOIN pg_attribute ON classid = 'pg_class'::regclass AND attrelid = objid
+	  WHERE attnum > 0 AND NOT attisdropped AND (SELECT relkind FROM pg_class c WHERE c.oid = objid) IN ('r', 'v')
+		AND coalesce(col_description(attrelid, attnum), '') !~ '\S'$$,
+	'and every column of these');
+-- who is not PUBLIC learns from the comment who may
+SELECT is_empty(
+	$$SELECT p.oid::regprocedure FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
+	  WHERE proname LIKE 'cache\_%'
+		AND obj_description(p.oid, 'pg_proc') !~ CASE WHEN has_function_privilege('public', p.oid, 'EXECUTE') THEN '^(?!.*EXECUTE is for)'
+			WHEN has_function_privilege('pg_monitor', p.oid, 'EXECUTE') THEN 'EXECUTE is for pg_monitor only$'
+			ELSE 'EXECUTE is for superusers until granted$' END$$,
+	'comments of functions say for whom they are');
+SELECT is_empty(
+	$$SELECT c.oid::regclass FROM members JOIN pg_class c ON classid = 'pg_class'::regclass AND objid = c.oid
+	  WHERE relkind = 'v' AND (obj_description(c.oid, 'pg_class') ~ 'for pg_monitor only$') = has_table_privilege('public', c.oid, 'SELECT')$$,
+	'and those of views');
 
 --
 -- Privileges
@@ -108,15 +125,17 @@ SELECT isnt(obj_description((SELECT oid FROM pg_extension WHERE extname = 'cache
 SELECT function_privs_are('public', 'cache_get', ARRAY['text'], 'public', ARRAY['EXECUTE'], 'PUBLIC may call cache_get');
 SELECT is(has_function_privilege('public', p.oid, 'EXECUTE'), false, 'PUBLIC may not call ' || p.oid::regprocedure)
 FROM members JOIN pg_proc p ON classid = 'pg_proc'::regclass AND objid = p.oid
-WHERE proname ~ '^cache_namespace_|^cache_breaker_reset$|^cachepg_(check|stats|workers|catalog_changed|redis_nodes)$|^cache_redis';
+WHERE proname ~ '^cache_namespace_|^cache_breaker_reset$|^cachepg_(check|stats|workers|bus|catalog_changed|redis_nodes)$|^cache_redis';
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_stats()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_stats', 'SELECT'), true,
 		  'pg_monitor may see cache_stats');
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_workers()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_workers', 'SELECT'), true,
 		  'and cache_workers');
 SELECT is(has_function_privilege('pg_monitor', 'cachepg_redis_nodes()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_redis_nodes', 'SELECT'), true,
 		  'and cache_redis_nodes');
+SELECT is(has_function_privilege('pg_monitor', 'cachepg_bus()', 'EXECUTE') AND has_table_privilege('pg_monitor', 'cache_bus', 'SELECT'), true,
+		  'and cache_bus');
 SELECT is(has_function_privilege('pg_monitor', 'cache_redis(text, text[])', 'EXECUTE'), false, 'but not send commands to Redis');
-SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_entries', 'cache_misses_by_reason', 'cache_watches',
+SELECT is(has_table_privilege('public', c.oid, 'SELECT'), c.relname IN ('cache_namespaces', 'cache_namespace_grants', 'cache_entries', 'cache_misses_by_reason', 'cache_watches',
 		  'cache_namespace_stats', 'cache_breakers', 'cache_progress_warm'),
 		  'SELECT of PUBLIC on ' || c.oid::regclass)
 FROM members JOIN pg_class c ON classid = 'pg_class'::regclass AND objid = c.oid AND relkind IN ('r', 'v');
@@ -132,6 +151,7 @@ $$;
 SELECT is(pg_temp.columns_of('cache_namespaces'),
 	'name text, owner regrole, ttl interval, negative_ttl interval, jitter double precision, scope text, max_entries bigint, max_bytes bigint, '
 	'consistency text, adhoc text, vary_by text[], loader text, soft_ttl interval, stale_for interval, beta double precision, adaptive boolean, min_ttl interval, max_ttl interval, load_timeout interval, soft_timeout interval, wait_timeout interval, on_wait_timeout text, max_loads integer, retry_after interval, fallback jsonb, stale_on text[], breaker boolean, breaker_window integer, breaker_min_calls integer, breaker_ratio double precision, breaker_slow double precision, breaker_open interval, warm_after_crash boolean, l2 boolean, l2_ttl interval, codec text, compress_above integer, load_lock boolean, privileges text[], entries bigint, bytes bigint, hits bigint, misses bigint, sets bigint, loads bigint, evictions bigint', 'columns of cache_namespaces');
+SELECT is(pg_temp.columns_of('cache_namespace_grants'), 'namespace text, grantee text, privilege text', 'columns of cache_namespace_grants');
 SELECT is(pg_temp.columns_of('cache_entries'),
 	'namespace text, key text, role regrole, state text, type regtype, bytes bigint, age interval, ttl_left interval, hits bigint', 'columns of cache_entries');
 SELECT is(pg_temp.columns_of('cache_stats'),
@@ -153,6 +173,9 @@ SELECT is(pg_temp.columns_of('cache_workers'),
 SELECT is(pg_temp.columns_of('cache_redis_nodes'),
 	'node text, address text, weight integer, breaker text, opened bigint, refused bigint, calls bigint, errors bigint, timeouts bigint, '
 	'latency interval, last_error text, last_error_at timestamp with time zone, version text', 'columns of cache_redis_nodes');
+SELECT is(pg_temp.columns_of('cache_bus'),
+	'server text, home text, epoch text, active boolean, messages bigint, unsent_bytes bigint, unsent_databases bigint, values_queued bigint, '
+	'values_dropped bigint, current boolean, silent interval', 'columns of cache_bus');
 SELECT is(pg_temp.columns_of('cache_progress_warm'),
 	'pid integer, database text, started timestamp with time zone, keys_expected bigint, keys_done bigint, keys_loaded bigint, keys_failed bigint',
 	'columns of cache_progress_warm');
@@ -186,7 +209,8 @@ SELECT is_empty($$SELECT attrelid::regclass, attname FROM pg_attribute JOIN pg_c
 SELECT is((SELECT array_agg(t::regclass::text ORDER BY t::regclass::text) FROM unnest(extconfig) t), ARRAY['cachepg_namespace', 'cachepg_namespace_acl', 'cachepg_watch'],
 		  'pg_dump carries the rows of all tables')
 FROM pg_extension WHERE extname = 'cachepg';
-SELECT is(extcondition, ARRAY['', '', ''], 'all of them') FROM pg_extension WHERE extname = 'cachepg';
+SELECT is(extcondition, ARRAY['WHERE EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = owner)',
+		  'WHERE grantee = 0 OR EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.oid = grantee)', ''], 'but those of roles that are gone') FROM pg_extension WHERE extname = 'cachepg';
 SELECT is(extrelocatable, false, 'not relocatable') FROM pg_extension WHERE extname = 'cachepg';
 SELECT is((superuser, trusted, relocatable, schema, requires)::text, '(t,f,f,,)', 'superuser only, not trusted, not relocatable, no fixed schema, requires nothing')
 FROM pg_available_extension_versions v JOIN pg_available_extensions e USING (name) WHERE name = 'cachepg' AND v.version = e.default_version;
