@@ -131,13 +131,16 @@ check_options(FunctionCallInfo fcinfo)
 	}
 }
 
-/* Whether an option is given, or reset, that is for the owner to decide. */
+/*
+ * Whether an option is given that is for the owner to decide.  To reset one is
+ * not: the defaults share nothing.
+ */
 static bool
-owner_decides(FunctionCallInfo fcinfo, const bool *reset)
+owner_decides(FunctionCallInfo fcinfo)
 {
 	for (int i = 0; i < CPG_NOPTIONS; i++)
 	{
-		if (cpg_options[i].owner_only && (!PG_ARGISNULL(i + 1) || reset[i]))
+		if (cpg_options[i].owner_only && !PG_ARGISNULL(i + 1))
 			return true;
 	}
 	return false;
@@ -278,7 +281,7 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	check_options(fcinfo);
 	parse_reset(fcinfo, CPG_NOPTIONS + 1, reset);
 	cpg_namespace_require(ns, CPG_PRIVILEGE_ADMIN);
-	if (owner_decides(fcinfo, reset))
+	if (owner_decides(fcinfo))
 		cpg_namespace_require(ns, CPG_PRIVILEGE_OWNER);
 	owner = ns->owner;
 	ensure_row(&catalog, ns);
