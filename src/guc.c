@@ -281,10 +281,47 @@ define_worker_settings(void)
 							NULL);
 }
 
+/*
+ * Settings with which a server must not start if they have a mistake: PostgreSQL
+ * would only warn and take the default, in which a server shares the values of
+ * others, or of none.
+ */
+static const char *const strict[] = {"cachepg.cluster", "cachepg.redis_servers", "cachepg.server_name"};
+
+/* What the strict settings were given, before they are defined. */
+static void
+note_strict(char **given)
+{
+	for (int i = 0; i < lengthof(strict); i++)
+	{
+		const char *value = GetConfigOption(strict[i], true, false);
+
+		given[i] = value == NULL ? NULL : pstrdup(value);
+	}
+}
+
+/* End the start of a server one of whose strict settings was refused. */
+static void
+refuse_start(char **given)
+{
+	for (int i = 0; i < lengthof(strict) && process_shared_preload_libraries_in_progress; i++)
+	{
+		/* the value may hold a password that does not belong there */
+		if (given[i] != NULL && strcmp(given[i], GetConfigOption(strict[i], false, false)) != 0)
+			ereport(FATAL,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("invalid value for parameter \"%s\"", strict[i]),
+					 errhint("The warning before this message says why.")));
+	}
+}
+
 /* Define all settings; called once, by _PG_init. */
 void
 cpg_guc_define(void)
 {
+	char	   *given[lengthof(strict)];
+
+	note_strict(given);
 	define_bus_settings();
 	define_dump_settings();
 	define_seal_settings();
@@ -351,4 +388,5 @@ cpg_guc_define(void)
 		define_memory_settings();
 		MarkGUCPrefixReserved("cachepg");
 	}
+	refuse_start(given);
 }

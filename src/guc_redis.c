@@ -68,6 +68,8 @@ check_redis_servers(char **newval, void **extra, GucSource source)
 	}
 	if (fault != CPG_URL_FAULT_NONE)
 	{
+		/* without the value: somebody may have put a password into it */
+		GUC_check_errmsg("invalid value for parameter \"cachepg.redis_servers\"");
 		GUC_check_errdetail("Address %d of the list: %s.", count + 1, cpg_url_fault_text(fault));
 		return false;
 	}

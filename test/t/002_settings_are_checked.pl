@@ -77,4 +77,28 @@ my $from = -s $node->logfile;
 $node->restart;
 like(slurp_file($node->logfile, $from), qr/invalid configuration parameter name "cachepg.nonsense"/,
 	'an unknown setting in the file is reported');
+
+# A mistake in what decides whose values a server shares keeps it from starting, and
+# a password that does not belong into a URL is not logged.
+$node->stop;
+for ([ 'redis_servers', 'redis://app:s3cret@127.0.0.1', qr/Address 1 of the list/ ], [ 'cluster', 'shop prod', qr/Names consist of/ ],
+	[ 'server_name', 'a b', qr/Names consist of/ ])
+{
+	my ($name, $value, $detail) = @$_;
+
+	$from = -s $node->logfile;
+	$node->append_conf('postgresql.conf', "cachepg.$name = '$value'");
+	is($node->start(fail_ok => 1), 0, "a mistake in $name: no start");
+	like(slurp_file($node->logfile, $from), qr/$detail.*FATAL:  invalid value for parameter "cachepg\.$name"/s, 'and it is said');
+	$node->adjust_conf('postgresql.conf', "cachepg.$name", undef);
+}
+unlike(slurp_file($node->logfile), qr/s3cret/, 'passwords are not');
+$node->start;
+fails_with($node, q{ALTER SYSTEM SET cachepg.redis_servers = 'redis://app:s3cret@127.0.0.1'}, '22023',
+	qr/^(?!.*parameter[^\n]*s3cret).*invalid value for parameter "cachepg\.redis_servers"/s, 'nor shown by ALTER SYSTEM');
+$node->append_conf('postgresql.conf', "cachepg.redis_servers = 'redis://app:s3cret\@127.0.0.1'");
+$from = -s $node->logfile;
+$node->reload;
+ok($node->wait_for_log(qr/invalid value for parameter "cachepg\.redis_servers"/, $from), 'at a reload the list stays');
+unlike(slurp_file($node->logfile, $from), qr/s3cret/, 'and is not logged');
 done_testing();
