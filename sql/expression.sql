@@ -85,6 +85,35 @@ BEGIN
 END $$;
 SELECT cache_fetch('ex:deep0', 'SELECT deep($1)', ROW(0)), cache_fetch('ex:deep5', 'SELECT deep($1)', ROW(5));
 
+-- so may what fetches while a plan is made, or while arguments are read; the planner calls functions that are not volatile
+CREATE FUNCTION planned(n int) RETURNS int LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	FOR i IN 1 .. 400 LOOP
+		PERFORM cache_fetch(format('ex:planned%s:%s', n, i), format('SELECT id + %s FROM t WHERE id = 1', n * 1000 + i));
+	END LOOP;
+	IF n = 3 THEN
+		RAISE EXCEPTION 'not this one';
+	END IF;
+	RETURN n;
+END $$;
+SELECT i, cache_fetch('ex:plan' || i, format('SELECT %s + count(*) FROM t WHERE id <= planned(%1$s)', i)) FROM generate_series(1, 2) i;
+-- nor is one left that could not be made, twice
+SELECT cache_fetch('ex:plan3', 'SELECT 3 + count(*) FROM t WHERE id <= planned(3)');
+SELECT cache_fetch('ex:plan3', 'SELECT 3 + count(*) FROM t WHERE id <= planned(3)');
+SELECT i, cache_fetch('ex:plan' || i, format('SELECT %s + count(*) FROM t WHERE id <= planned(%1$s)', i)) FROM generate_series(4, 5) i;
+CREATE FUNCTION checked(n int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	FOR i IN 1 .. 400 LOOP
+		PERFORM cache_fetch(format('ex:checked%s:%s', n, i), format('SELECT $1::int + %s', n * 1000 + i), ARRAY['7']);
+	END LOOP;
+	RETURN n <> 3;
+END $$;
+CREATE DOMAIN slow AS int CHECK (checked(value));
+SELECT i, cache_fetch('ex:check' || i, 'SELECT $1::slow', ARRAY[i::text]) FROM generate_series(1, 2) i;
+SELECT cache_fetch('ex:check3', 'SELECT $1::slow', ARRAY['3']);
+SELECT i, cache_fetch('ex:check' || i, 'SELECT $1::slow', ARRAY[i::text]) FROM generate_series(4, 5) i;
+SELECT i, cache_fetch('ex:rows' || i, 'SELECT id FROM t WHERE id = $1::slow', ARRAY[i::text]) FROM unnest('{1,2,1}'::int[]) i;
+
 SELECT cache_namespace_drop('ex');
 SET client_min_messages = warning;
 DROP SCHEMA ex CASCADE;

@@ -19,6 +19,10 @@
  * A table of fixed size; a plan takes the place of another one whose hash it
  * shares, so that nothing has to be searched.
  *
+ * To make a plan, to read its arguments and to execute it can each run functions
+ * that fetch: all that time its place is in use.  Loads that would need the place
+ * for another plan go without.
+ *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
@@ -43,12 +47,14 @@ struct CpgPlan
 	Oid		   *given;			/* types of the arguments, 0 where inferred */
 	Oid		   *types;			/* the same, with those inferred */
 	SPIPlanPtr	plan;			/* NULL: there is none */
+	bool		made;			/* plan may be used, and all that describes it */
 	uint64		schema;			/* of the schema cell when it was prepared */
 	MemoryContext context;
 	Oid			role;
 	int			count;			/* of arguments */
 	bool		expression;		/* and nothing else */
-	int			users;			/* loads of it in progress */
+	int			users;			/* loads in progress that make or need it;
+								 * while there are any it stays */
 };
 
 static CpgPlan plans[PLACES];
@@ -77,7 +83,7 @@ schema_now(void)
 static bool
 is_of(const CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 {
-	return plan->plan != NULL && plan->hash == hash && plan->count == args->count &&
+	return plan->made && plan->hash == hash && plan->count == args->count &&
 		plan->role == GetUserId() &&
 		strcmp(plan->query, query) == 0 &&
 		memcmp(plan->given, args->types, args->count * sizeof(Oid)) == 0 &&
@@ -85,14 +91,18 @@ is_of(const CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 		SPI_plan_is_valid(plan->plan);
 }
 
+/* Free a plan that nobody uses, but for the caller. */
 static void
 forget(CpgPlan *plan)
 {
-	if (plan->plan != NULL)
-		SPI_freeplan(plan->plan);
-	if (plan->context != NULL)
-		MemoryContextDelete(plan->context);
+	CpgPlan		old = *plan;
+
 	memset(plan, 0, sizeof(*plan));
+	plan->users = old.users;
+	if (old.plan != NULL)
+		SPI_freeplan(old.plan);
+	if (old.context != NULL)
+		MemoryContextDelete(old.context);
 }
 
 static Oid *
@@ -165,7 +175,10 @@ may_name_time(const char *query)
 	return false;
 }
 
-/* Prepare a query for this and later loads. */
+/*
+ * Prepare a query for this and later loads, in a place that the caller uses.
+ * After an error the place holds what is not made: leave() frees it.
+ */
 static void
 remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 {
@@ -189,6 +202,16 @@ remember(CpgPlan *plan, uint64 hash, const char *query, const CpgArgs *args)
 	/* it is replaced by the next load of the query */
 	if (reads_while_planned(plan))
 		plan->schema = ~plan->schema;
+	plan->made = true;
+}
+
+/* Use a place no more. */
+static void
+leave(CpgPlan *plan)
+{
+	plan->users--;
+	if (!plan->made)
+		forget(plan);
 }
 
 /* Whether a plan means for this session what it means for others. */
@@ -224,11 +247,20 @@ cpg_plan_evaluate(CpgStatement *statement, CpgLoaded *loaded)
 
 	if (plan == NULL || !plan->expression)
 		return false;
-	cpg_args_read_texts(statement->query, statement->args, plan->types);
-	cpg_query_enter(statement->query, &callback);
-	evaluated = cpg_expression_evaluate(linitial(SPI_plan_get_plan_sources(plan->plan)),
-										statement->args, loaded);
-	cpg_query_leave(&callback);
+	plan->users++;
+	PG_TRY();
+	{
+		cpg_args_read_texts(statement->query, statement->args, plan->types);
+		cpg_query_enter(statement->query, &callback);
+		evaluated = cpg_expression_evaluate(linitial(SPI_plan_get_plan_sources(plan->plan)),
+											statement->args, loaded);
+		cpg_query_leave(&callback);
+	}
+	PG_FINALLY();
+	{
+		leave(plan);
+	}
+	PG_END_TRY();
 	return evaluated;
 }
 
@@ -259,20 +291,21 @@ cpg_plan_execute(CpgStatement *statement, const char *nulls, long limit)
 	if (plan == NULL)
 	{
 		plan = &plans[statement->hash % PLACES];
-		/* one that a load around this one executes stays */
+		/* what a load around this one makes or needs stays */
 		if (!means_the_same() || plan->users > 0 || may_name_time(statement->query))
 			return execute_once(statement, nulls, limit);
-		remember(plan, statement->hash, statement->query, args);
 	}
-	cpg_args_read_texts(statement->query, args, plan->types);
 	plan->users++;
 	PG_TRY();
 	{
+		if (statement->plan == NULL)
+			remember(plan, statement->hash, statement->query, args);
+		cpg_args_read_texts(statement->query, args, plan->types);
 		code = SPI_execute_plan(plan->plan, args->values, nulls, false, limit);
 	}
 	PG_FINALLY();
 	{
-		plan->users--;
+		leave(plan);
 	}
 	PG_END_TRY();
 	return code;

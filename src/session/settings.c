@@ -85,11 +85,15 @@ consider(struct config_generic *option, int place)
 
 /*
  * Options that are set are in a ring, at the end of which one is put when it
- * gets its first value: as long as the last one is the same none came in.  Its
- * head is private to PostgreSQL; it is the one node that is in no option.
+ * gets its first value.  One that loses its value leaves, and may come back to
+ * the end behind others that are new, so that all of them are remembered in
+ * their order.  They are compared as addresses only: what was at one of them may
+ * be gone.  The head of the ring is private to PostgreSQL; it is the one node
+ * that is in no option.
  */
 static dlist_node *head = NULL;
-static dlist_node *last = NULL;
+static dlist_node **nodes = NULL;	/* when they were listed */
+static int	nnodes = 0;
 
 static bool
 is_in_option(dlist_node *node, struct config_generic **options, int count)
@@ -125,19 +129,50 @@ find_head(void)
 static inline bool
 is_outdated(void)
 {
-	return head == NULL || head->prev != last;
+	int			n = 0;
+
+	if (head == NULL)
+		return true;
+	for (dlist_node *node = head->next; node != head; node = node->next)
+	{
+		if (n == nnodes || nodes[n++] != node)
+			return true;
+	}
+	return n != nnodes;
+}
+
+static int
+compare_names(const void *one, const void *other)
+{
+	return strcmp(((const Setting *) one)->name, ((const Setting *) other)->name);
+}
+
+static int
+count_nodes(void)
+{
+	int			count = 0;
+
+	for (dlist_node *node = head->next; node != head; node = node->next)
+		count++;
+	return count;
 }
 
 static void
 find_settings(void)
 {
+	nnodes = 0;
 	forget();
 	if (head == NULL)
 		find_head();
-	last = NULL;
+	nodes = MemoryContextAlloc(context, (count_nodes() + 1) * sizeof(dlist_node *));
 	for (dlist_node *node = head->next; node != head; node = node->next)
+	{
 		consider(dlist_container(struct config_generic, nondef_link, node), 0);
-	last = head->prev;
+		nodes[nnodes++] = node;
+	}
+	/* to whom they belong does not depend on the order in which they came */
+	if (nsettings > 1)
+		qsort(settings, nsettings, sizeof(Setting), compare_names);
 }
 
 #else
