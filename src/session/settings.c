@@ -20,6 +20,7 @@
 #include "session/settings.h"
 #include "utils/guc_tables.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 typedef struct Setting
 {
@@ -86,14 +87,18 @@ consider(struct config_generic *option, int place)
 /*
  * Options that are set are in a ring, at the end of which one is put when it
  * gets its first value.  One that loses its value leaves, and may come back to
- * the end behind others that are new, so that all of them are remembered in
- * their order.  They are compared as addresses only: what was at one of them may
- * be gone.  The head of the ring is private to PostgreSQL; it is the one node
- * that is in no option.
+ * the end behind others that are new: that the end is the same says nothing.
+ * Those that were set when the session began, or by a reload, only a reload can
+ * take out.  So what is new is behind the last of them, and if all from that one on
+ * is as it was there is nothing new.  Nodes are compared as addresses only: what
+ * was at one of them may be gone.  The head of the ring is private to PostgreSQL;
+ * it is the one node that is in no option.
  */
 static dlist_node *head = NULL;
-static dlist_node **nodes = NULL;	/* when they were listed */
+static dlist_node **nodes = NULL;	/* when they were listed, the last one
+									 * first, to one that stays or the head */
 static int	nnodes = 0;
+static TimestampTz reloaded = 0;	/* when the last reload was then */
 
 static bool
 is_in_option(dlist_node *node, struct config_generic **options, int count)
@@ -129,16 +134,30 @@ find_head(void)
 static inline bool
 is_outdated(void)
 {
-	int			n = 0;
+	const dlist_node *node = head;
 
-	if (head == NULL)
+	if (node == NULL || nnodes == 0 || PgReloadTime != reloaded)
 		return true;
-	for (dlist_node *node = head->next; node != head; node = node->next)
+	for (int i = 0; i < nnodes; i++)
 	{
-		if (n == nnodes || nodes[n++] != node)
+		node = node->prev;
+		if (node != nodes[i])
 			return true;
 	}
-	return n != nnodes;
+	return false;
+}
+
+static struct config_generic *
+option_of(dlist_node *node)
+{
+	return dlist_container(struct config_generic, nondef_link, node);
+}
+
+/* Whether only a reload takes the option of a node out. */
+static bool
+stays(dlist_node *node)
+{
+	return option_of(node)->reset_source != PGC_S_DEFAULT;
 }
 
 static int
@@ -166,9 +185,13 @@ find_settings(void)
 		find_head();
 	nodes = MemoryContextAlloc(context, (count_nodes() + 1) * sizeof(dlist_node *));
 	for (dlist_node *node = head->next; node != head; node = node->next)
+		consider(option_of(node), 0);
+	reloaded = PgReloadTime;
+	for (dlist_node *node = head->prev;; node = node->prev)
 	{
-		consider(dlist_container(struct config_generic, nondef_link, node), 0);
 		nodes[nnodes++] = node;
+		if (node == head || stays(node))
+			break;
 	}
 	/* to whom they belong does not depend on the order in which they came */
 	if (nsettings > 1)
