@@ -36,7 +36,8 @@
 #define CPG_REDIS_IDLE_TIMEOUT_MAX	(24 * 3600 * 1000)
 #define CPG_REDIS_MAX_CONNECTIONS_DEFAULT 256
 #define CPG_REDIS_MAX_CONNECTIONS_MAX 100000
-#define CPG_REDIS_MAX_REPLY_MIN		64	/* kB */
+#define CPG_REDIS_MAX_REPLY_MIN		128 /* kB; a message of the bus is half of
+										 * it at most */
 #define CPG_REDIS_MAX_REPLY_DEFAULT (64 * 1024)
 #define CPG_REDIS_MAX_REPLY_MAX		(512 * 1024)
 #define CPG_REDIS_RETRIES_DEFAULT	2

@@ -87,6 +87,7 @@ static Origin origins[ORIGINS_MAX];
 static int	norigins = 0;
 static char last_id[ID_SIZE] = "$";
 static bool catching_up = false;	/* reading what may be old */
+static int	read_count = READ_COUNT;	/* messages to ask for at once */
 static int64 stream_heard = 0;
 
 /* Redis' clock, ms, and when it was read, at the earliest. */
@@ -322,6 +323,14 @@ take_entry(const CpgRedisReply *entry)
 		take_bytes(fields->items[1].data, fields->items[1].len, local_time_of(fields));
 }
 
+/* There are no more messages for now. */
+static void
+caught_up(void)
+{
+	catching_up = false;
+	read_count = READ_COUNT;
+}
+
 /* What XREAD answered: for each stream its name and entries. */
 static void
 take_reply(const CpgRedisReply *reply)
@@ -329,15 +338,15 @@ take_reply(const CpgRedisReply *reply)
 	const CpgRedisReply *entries;
 
 	if (reply->type == CPG_REDIS_NIL)
-		catching_up = false;
+		caught_up();
 	if (reply->type != CPG_REDIS_ARRAY || reply->count != 1 ||
 		reply->items[0].type != CPG_REDIS_ARRAY || reply->items[0].count != 2)
 		return;
 	entries = &reply->items[0].items[1];
 	for (int i = 0; entries->type == CPG_REDIS_ARRAY && i < entries->count; i++)
 		take_entry(&entries->items[i]);
-	if (entries->count < READ_COUNT)
-		catching_up = false;
+	if (entries->count < read_count)
+		caught_up();
 }
 
 /* Who has been silent for too long is not current any more. */
@@ -399,11 +408,12 @@ static bool
 ask(int node)
 {
 	static const char *block = CppAsString2(BLOCK_TIME);
-	static const char *count = CppAsString2(READ_COUNT);
 	const char *key = cpg_bus_key();
+	char		count[12];
 	const char *argv[] = {"XREAD", "COUNT", count, "BLOCK", block, "STREAMS", key, last_id};
-	size_t		lens[] = {5, 5, strlen(count), 5, strlen(block), 7, strlen(key), strlen(last_id)};
+	size_t		lens[] = {5, 5, 0, 5, strlen(block), 7, strlen(key), strlen(last_id)};
 
+	lens[2] = (size_t) snprintf(count, sizeof(count), "%d", read_count);
 	return cpg_redis_send(node, 8, argv, lens) == CPG_REDIS_OK;
 }
 
@@ -434,6 +444,9 @@ wait_for(int node, CpgRedisReply *reply)
 			return false;
 		}
 	}
+	/* messages can be longer together than a reply may be */
+	if (status == CPG_REDIS_VIOLATION)
+		read_count = Max(read_count / 2, 1);
 	return status == CPG_REDIS_OK;
 }
 

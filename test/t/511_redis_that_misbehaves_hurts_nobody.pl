@@ -16,7 +16,7 @@ use Time::HiRes qw(time);
 
 my $fake = fake_redis();
 my $node = new_cluster('victim', 'cachepg.redis_servers' => fake_url($fake), 'cachepg.redis_timeout' => '300ms',
-	'cachepg.redis_connect_timeout' => '300ms', 'cachepg.redis_max_reply' => '64kB');
+	'cachepg.redis_connect_timeout' => '300ms', 'cachepg.redis_max_reply' => '128kB');
 my $s = session($node);
 run($s, "\\set VERBOSITY verbose\nSELECT 1");
 
@@ -32,8 +32,8 @@ my @bad = (
 	[ 'raw', $huge, '08P01', 'a huge string announced' ],
 	[ 'raw', "*2147483647\r\n", '08P01', 'a huge array announced' ],
 	[ 'raw', "*1\r\n" x 9 . ":1\r\n", '08P01', 'too deep' ],
-	[ 'raw', "\$70000\r\n" . 'x' x 70000 . "\r\n", '08P01', 'longer than allowed' ],
-	[ 'raw', "*3\r\n\$30000\r\n" . 'x' x 30000 . "\r\n\$30000\r\n" . 'x' x 30000 . "\r\n\$9000\r\n" . 'x' x 9000 . "\r\n", '08P01', 'longer in sum' ],
+	[ 'raw', "\$140000\r\n" . 'x' x 140000 . "\r\n", '08P01', 'longer than allowed' ],
+	[ 'raw', "*3\r\n\$60000\r\n" . 'x' x 60000 . "\r\n\$60000\r\n" . 'x' x 60000 . "\r\n\$18000\r\n" . 'x' x 18000 . "\r\n", '08P01', 'longer in sum' ],
 	[ 'raw', '+' . 'x' x 20000 . "\r\n", '08P01', 'an endless line' ],
 	[ 'raw', "+a\r\n+b\r\n", '08P01', 'two replies for one' ],
 	[ 'raw', "\$-2\r\n", '08P01', 'a negative length' ],

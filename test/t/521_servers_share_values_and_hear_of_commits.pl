@@ -157,6 +157,21 @@ current('b hears of a again');
 ok(travels('s:gap'), 'after a gap values travel again');
 is(on($b, q{SELECT cache_get('s:lost', '')}), '', 'what was invalidated in the gap is gone');
 
+# more messages wait than one reply may hold
+$b->append_conf('postgresql.conf', q{cachepg.redis_max_reply = '128kB'});
+$b->reload;
+on($a, q{SELECT cache_set('s:many', 'before'::text)});
+until_b(q{SELECT cache_get('s:many', '')}, 'before');
+($pid) = on($b, q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cachepg subscriber'});
+kill 'STOP', $pid;
+on($a, "SELECT cache_invalidate('s:' || repeat('x', 450) || i) FROM generate_series(1, 45) i") for 1 .. 40;
+on($a, q{SELECT cache_invalidate('s:many')});
+sleep(1.2);
+kill 'CONT', $pid;
+current('b gets through many long messages');
+is(on($b, q{SELECT cache_get('s:many', '')}), '', 'and knows what the last one says');
+ok(travels('s:long'), 'then values travel again');
+
 # Redis is away, and comes back empty
 on($a, q{SELECT cache_set('s:away', 'before'::text)});
 until_b(q{SELECT cache_get('s:away', '')}, 'before');
