@@ -345,6 +345,9 @@ cpg_twophase_find_out(void)
 	static int64 checked = 0;
 	int64		now = cpg_clock_now();
 
+	/* until a promotion nobody sees what is prepared, and nothing of it ends unheard */
+	if (RecoveryInProgress())
+		return false;
 	if (checked != 0 && now - checked < RECHECK_INTERVAL)
 		return true;
 	checked = now;
