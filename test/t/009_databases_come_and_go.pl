@@ -161,5 +161,19 @@ is( one_value($node, qq{
 	SELECT count(cache_set('n' || i || ':k', i)) FROM generate_series(5, $all) i;
 	SELECT count(*) FROM generate_series(5, $all) i WHERE cache_get('n' || i || ':k', 0) = i}),
 	$all - 4 . "\n" . ($all - 4), 'after some were dropped the rest is cached');
+
+# One that is dropped can be used until that is committed; its number is not lost.
+$node->safe_psql('postgres', "SELECT cache_namespace_drop('n' || i) FROM generate_series(5, $all) i");
+my $dropper = $node->background_psql('postgres');
+for my $round (1 .. $numbers)
+{
+	$node->safe_psql('postgres', "SELECT cache_namespace_create('d$round', scope => 'shared')");
+	$dropper->query_safe("BEGIN; SELECT cache_namespace_drop('d$round')");
+	is(one_value($node, "SELECT cache_set('d$round:k', 1), cache_get('d$round:k', 0)"), '|1', "round $round: it is used while it is being dropped");
+	$dropper->query_safe('COMMIT');
+}
+$dropper->quit;
+is(one_value($node, q{SELECT cache_namespace_create('last', scope => 'shared'); SELECT cache_set('last:k', 1); SELECT cache_get('last:k', 0)}),
+	"\n\n1", 'there are numbers for others');
 check_store($node);
 done_testing();
