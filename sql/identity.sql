@@ -169,7 +169,7 @@ INSERT INTO formats VALUES
 	(7, $$SELECT count(*) FROM docs WHERE (id + NULL) = NULL$$, 'transform_null_equals', 'on'), (8, $$SELECT 'a\\b'$$, 'standard_conforming_strings', 'off'),
 	(9, $$SELECT to_tsvector('the cats')::text$$, 'default_text_search_config', 'english'), (10, $$SELECT xmlelement(name x, '\x00'::bytea)::text$$, 'xmlbinary', 'hex'),
 	(11, $$SELECT string_agg(name, ',') FROM unnest(current_schemas(false)) name$$, 'search_path', 'pg_catalog'), (12, $$SELECT (SELECT count(*) FROM docs) || tenant()$$, 'app.tenant', 'x'),
-	(13, $$SELECT quote_ident('plain')$$, 'quote_all_identifiers', 'on');
+	(13, $$SELECT quote_ident('plain')$$, 'quote_all_identifiers', 'on'), (14, $$SELECT ('2020-01-01 12:00 ' || 'IST')::timestamptz = '2020-01-01 12:00+02'$$, 'timezone_abbreviations', 'India');
 CREATE FUNCTION formats_differ() RETURNS TABLE (query int, differs boolean, right_under_both boolean) LANGUAGE plpgsql AS $$
 DECLARE
 	f		formats;
@@ -325,6 +325,19 @@ SELECT session_stuff();
 SELECT cache_fetch('role:again', 'SELECT session_stuff()');
 SELECT state FROM cache_entry('role:again');
 COMMIT;
+-- the role that is set belongs to the identity, but not in a function of somebody else, where it is the caller's
+CREATE FUNCTION set_role(setting text) RETURNS text LANGUAGE sql SECURITY DEFINER AS
+	$$ SELECT cache_fetch('role:set:' || setting, 'SELECT current_setting(''' || setting || ''')')#>>'{}' $$;
+CREATE FUNCTION set_role_within() RETURNS text LANGUAGE sql SECURITY DEFINER AS $$ SELECT cache_fetch('role:within', 'SELECT read_role()')#>>'{}' $$;
+CREATE FUNCTION read_role() RETURNS text LANGUAGE sql STABLE SECURITY DEFINER AS $$ SELECT current_setting('role') $$;
+ALTER FUNCTION set_role OWNER TO regress_cpg_owner;
+ALTER FUNCTION set_role_within OWNER TO regress_cpg_owner;
+ALTER FUNCTION read_role OWNER TO regress_cpg_a;
+SELECT r, as_one(session_user, r, '', $$SELECT cache_fetch('role:set', 'SELECT current_setting(''role'')')$$) AS own, as_one(session_user, r, '', $$SELECT set_role('role')$$),
+	as_one(session_user, r, '', $$SELECT set_role_within()$$) FROM unnest(ARRAY['regress_cpg_a', 'regress_cpg_b', 'regress_cpg_a']) r;
+SELECT r, as_one(session_user, r, '', $$SELECT set_role('is_superuser')$$) = as_one(session_user, r, '', $$SELECT current_setting('is_superuser')$$) AS right
+FROM unnest(ARRAY['regress_cpg_a', session_user, 'regress_cpg_a']) r;
+SELECT key, role FROM cache_entries WHERE key ~ '^role:(set|within)' ORDER BY key, role::text;
 
 --
 -- Key poisoning: one's query is not another's
@@ -349,7 +362,7 @@ DELETE FROM keys;
 SELECT cache_namespace_drop(n) FROM unnest(ARRAY['i', 'role', 'vary', 'shared', 'adhoc', 'loose']) n;
 DROP TABLE docs, ways, formats, inputs, keys, news, public.price;
 DROP SCHEMA evil CASCADE;
-DROP FUNCTION tenant, definer_docs, fetched_by_a, as_one, matrix, formats_differ, session_stuff;
+DROP FUNCTION tenant, definer_docs, fetched_by_a, as_one, matrix, formats_differ, session_stuff, set_role, set_role_within, read_role;
 DROP PROCEDURE count_loads;
 REVOKE ALL ON SCHEMA public FROM regress_cpg_owner;
 DROP ROLE regress_cpg_a, regress_cpg_b, regress_cpg_owner;

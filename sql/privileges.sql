@@ -286,6 +286,30 @@ CREATE ROLE regress_cpg_owner;
 SELECT attempt('regress_cpg_owner', $$SELECT cache_exists('p:k')$$), cache_exists('p:k'), (SELECT owner::text ~ '^\d+$' FROM cache_namespaces WHERE name = 'p');
 UPDATE cachepg_namespace SET owner = 'regress_cpg_owner' WHERE name = 'p';
 SELECT attempt('regress_cpg_owner', $$SELECT cache_exists('p:k')$$), attempt('regress_cpg_read', $$SELECT cache_exists('p:k')$$);
+-- what the owner of a view or of a function may see, others see through it
+CREATE TABLE secrets (v int);
+INSERT INTO secrets VALUES (1), (2);
+ALTER TABLE secrets ENABLE ROW LEVEL SECURITY;
+GRANT SELECT ON secrets TO regress_cpg_none;
+ALTER ROLE regress_cpg_none BYPASSRLS;
+CREATE VIEW seen AS SELECT * FROM secrets;
+ALTER VIEW seen OWNER TO regress_cpg_none;
+GRANT SELECT ON seen TO regress_cpg_write;
+CREATE FUNCTION saw() RETURNS bigint LANGUAGE sql SECURITY DEFINER AS 'SELECT count(*) FROM secrets';
+ALTER FUNCTION saw OWNER TO regress_cpg_none;
+SELECT cache_namespace_grant('default', 'regress_cpg_write', p) FROM unnest('{read,write}'::text[]) p;
+SELECT attempt('regress_cpg_write', $$SELECT cache_fetch('seen', 'SELECT count(*) FROM seen')$$, ''), attempt('regress_cpg_write', $$SELECT cache_fetch('saw', 'SELECT saw()')$$, '');
+ALTER ROLE regress_cpg_none NOBYPASSRLS;
+SELECT attempt('regress_cpg_write', $$SELECT cache_fetch('seen', 'SELECT count(*) FROM seen')$$, ''), attempt('regress_cpg_write', $$SELECT cache_fetch('saw', 'SELECT saw()')$$, '');
+ALTER ROLE regress_cpg_none SUPERUSER;
+SELECT attempt('regress_cpg_write', $$SELECT cache_fetch('seen', 'SELECT count(*) FROM seen')$$, ''), attempt('regress_cpg_write', $$SELECT cache_fetch('saw', 'SELECT saw()')$$, '');
+ALTER ROLE regress_cpg_none NOSUPERUSER;
+SELECT attempt('regress_cpg_write', $$SELECT cache_fetch('seen', 'SELECT count(*) FROM seen')$$, ''), attempt('regress_cpg_write', $$SELECT cache_fetch('saw', 'SELECT saw()')$$, '');
+SELECT cache_namespace_revoke('default', 'regress_cpg_write', p) FROM unnest('{read,write}'::text[]) p;
+DROP VIEW seen;
+DROP FUNCTION saw;
+DROP TABLE secrets;
+
 -- a grantee dropped
 DROP ROLE regress_cpg_invalidate;
 SELECT attempt('regress_cpg_read', $$SELECT cache_exists('p:k')$$), count(*) FROM cachepg_namespace_acl WHERE grantee::text ~ '^\d+$';

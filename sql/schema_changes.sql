@@ -83,11 +83,11 @@ BEGIN
 		CREATE ROLE regress_sc_b;
 		COMMIT;
 		CALL fill();
-		ALTER ROLE regress_sc_a BYPASSRLS;
+		ALTER ROLE regress_sc_a RESET ALL;
 		COMMIT;
 		IF invalid() = 'a' THEN
 			CALL fill();
-			ALTER ROLE regress_sc_b BYPASSRLS;
+			ALTER ROLE regress_sc_b RESET ALL;
 			COMMIT;
 			EXIT WHEN invalid() = 'b';
 		END IF;

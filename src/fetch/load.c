@@ -76,6 +76,7 @@ readers_of(const CpgCall *call)
 	/* a worker is restricted, but has the login of the session that asked */
 	readers.login = !context->registered && !context->shared &&
 		(call->for_session || !InSecurityRestrictedOperation());
+	readers.role = context->registered || context->shared ? InvalidOid : GetUserId();
 	readers.vary = context->vary;
 	return readers;
 }

@@ -246,6 +246,23 @@ stands_for_role(const char *name)
 		pg_strcasecmp(name, "is_superuser") == 0;
 }
 
+/*
+ * The load saw the role that the session has set.  In a function of somebody else
+ * that is still its caller, while what is loaded there is for its owner.
+ */
+static void
+input_set_role(const char *name)
+{
+	for (CpgLoad *load = cpg_load; load != NULL; load = load->outer)
+	{
+		const CpgReaders *readers = &load->readers;
+
+		if (readers->role != GetOuterUserId() &&
+			!cpg_setting_in(name, readers->vary.names, readers->vary.count))
+			refuse(load);
+	}
+}
+
 /* The load saw the value of a setting. */
 void
 cpg_deps_input_setting(const char *name)
@@ -256,6 +273,8 @@ cpg_deps_input_setting(const char *name)
 	{
 		cpg_deps_input_role();
 		cpg_deps_input_login();
+		if (pg_strcasecmp(name, "session_authorization") != 0)
+			input_set_role(name);
 		return;
 	}
 	if (!is_application_defined(name) && !cpg_setting_may_differ(name))

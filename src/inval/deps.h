@@ -32,6 +32,8 @@ typedef struct CpgReaders
 								 * what vary names */
 	bool		shared;			/* else whether it is for all roles */
 	bool		login;			/* it may depend on who logged in */
+	Oid			role;			/* for whom it is and who runs it, InvalidOid
+								 * if these are not one role */
 	CpgVary		vary;
 } CpgReaders;
 

@@ -14,7 +14,8 @@
  * Its sets are not published.
  *
  * A restart forgets the slots.  Until all transactions that were prepared
- * before are gone, their database is not served.
+ * before are gone, their database is not served; no database is while one of them
+ * has changed roles, of which the cells are the whole server's.
  *
  * Concurrency: the lock covers slots and states of databases.  A slot is
  * reserved by the preparing process before anything can no longer fail.
@@ -311,12 +312,20 @@ has_slot(TransactionId xid)
 	return found;
 }
 
-/* Whether this database has a prepared transaction without a slot. */
+/*
+ * Whether there is a prepared transaction without a slot that concerns this
+ * database: it is of this one, or has changed a catalog that all share, such as
+ * that of memberships, and so keeps a lock on it.
+ */
 static bool
 has_unfenced(void)
 {
 	static const char query[] = "SELECT transaction FROM pg_catalog.pg_prepared_xacts "
-	"WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database()";
+	"WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database() OR EXISTS ("
+	"SELECT FROM pg_catalog.pg_locks l WHERE l.locktype OPERATOR(pg_catalog.=) 'relation' "
+	"AND l.database OPERATOR(pg_catalog.=) 0 AND l.mode OPERATOR(pg_catalog.<>) 'AccessShareLock' "
+	"AND l.virtualtransaction OPERATOR(pg_catalog.=) "
+	"pg_catalog.concat('-1/', transaction::pg_catalog.text))";
 	bool		unfenced = false;
 
 	SPI_connect();
@@ -336,8 +345,8 @@ has_unfenced(void)
 }
 
 /*
- * Find out, once in a while, whether this database still has prepared
- * transactions of before; remembers when it has none, as there will be no more.
+ * Find out, once in a while, whether prepared transactions of before still concern
+ * this database; remembers when none does, as there will be no more.
  */
 bool
 cpg_twophase_find_out(void)
@@ -345,6 +354,12 @@ cpg_twophase_find_out(void)
 	static int64 checked = 0;
 	int64		now = cpg_clock_now();
 
+	/*
+	 * until a promotion nobody sees what is prepared, and nothing of it ends
+	 * unheard
+	 */
+	if (RecoveryInProgress())
+		return false;
 	if (checked != 0 && now - checked < RECHECK_INTERVAL)
 		return true;
 	checked = now;

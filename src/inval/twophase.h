@@ -19,7 +19,7 @@ extern bool cpg_twophase_find_out(void);
 
 /*
  * Whether prepared transactions of before a restart or promotion, which have no
- * fences, may still be there in this database.
+ * fences, may still be there and concern this database.
  */
 extern bool cpg_twophase_settled;
 

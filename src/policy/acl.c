@@ -4,7 +4,7 @@
  *	  Privileges on namespaces, checked on every call.
  *
  * What the current role may do is remembered in the session's copy of the
- * namespace; changes of roles and memberships void it through the system
+ * namespace; changes of roles, memberships and databases void it through the system
  * caches' invalidation, changes of grants through rereading the catalog.
  *
  *-------------------------------------------------------------------------
@@ -48,6 +48,8 @@ watch_roles(void)
 		return;
 	CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, roles_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, roles_changed, (Datum) 0);
+	/* its owner is a member of pg_database_owner */
+	CacheRegisterSyscacheCallback(DATABASEOID, roles_changed, (Datum) 0);
 	watching_roles = true;
 }
 

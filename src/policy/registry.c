@@ -17,12 +17,18 @@
  */
 #include "postgres.h"
 
+#include "clock.h"
+#include "compat.h"
 #include "guard/guard.h"
 #include "miscadmin.h"
+#include "policy/namespace.h"
 #include "policy/registry.h"
 #include "shmem.h"
 #include "store/store.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
+
+#define LOOK_INTERVAL 1000		/* ms */
 
 Size
 cpg_registry_size(uint32 max_namespaces)
@@ -145,6 +151,12 @@ is_same(const CpgRegistration *one, const CpgRegistration *other)
 		cpg_registration_bounded(one) == cpg_registration_bounded(other);
 }
 
+static bool
+is_same_name(const CpgRegistration *one, const CpgRegistration *other)
+{
+	return one->database == other->database && strcmp(one->name, other->name) == 0;
+}
+
 /* Give a free number to a namespace; -1 if there is none. */
 static int
 assign_free_locked(const CpgRegistration *wanted)
@@ -231,6 +243,74 @@ reclaim_namespaces(void)
 	return freed;
 }
 
+static bool
+is_listed(const CpgNamespace *list, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(list[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Free the numbers of namespaces of this database that are not in a list. */
+static bool
+free_unlisted(const CpgNamespace *list, int count)
+{
+	bool		freed = false;
+
+	for (uint32 i = 0; i < cpg_registry->size; i++)
+	{
+		CpgRegistration is;
+
+		(void) cpg_registry_read((int) i, &is);
+		if (is.database != MyDatabaseId || is_listed(list, count, is.name))
+			continue;
+		LWLockAcquire(&cpg_registry->lock.lock, LW_EXCLUSIVE);
+		if (is_same_name(&cpg_registry->space[i].is, &is))
+		{
+			assign_locked((int) i, NULL);
+			freed = true;
+		}
+		LWLockRelease(&cpg_registry->lock.lock);
+	}
+	return freed;
+}
+
+/*
+ * Free the numbers of namespaces that this database has no more.  Until a drop is
+ * committed, and a moment longer, others may use the namespace, which then gets a
+ * number again.  One that is new and not seen here gets another one, too.  Looks
+ * once in a while only: who has no number asks at each use.
+ */
+static bool
+reclaim_dropped(void)
+{
+	static int64 looked = 0;
+	int64		now = cpg_clock_now();
+	CpgCatalog	catalog;
+	MemoryContext context;
+	MemoryContext caller;
+	CpgNamespace *list;
+	int			count;
+	bool		freed;
+
+	if (looked != 0 && now - looked < LOOK_INTERVAL)
+		return false;
+	looked = now;
+	catalog = cpg_catalog_find();
+	if (!OidIsValid(catalog.table) || !OidIsValid(catalog.acl_table))
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext, "cachepg names", ALLOCSET_SMALL_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	list = cpg_catalog_read(&catalog, context, &count);
+	freed = free_unlisted(list, count);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	return freed;
+}
+
 /*
  * The number of a namespace, -1 if all numbers are in use; it holds while the
  * generation at that number does not move.
@@ -247,7 +327,7 @@ cpg_registry_attach(const CpgRegistration *wanted, uint32 *generation)
 		LWLockRelease(&cpg_registry->lock.lock);
 		if (number >= 0)
 			return number;
-		if (!reclaim_namespaces() && !reclaim_databases())
+		if (!reclaim_namespaces() && !reclaim_databases() && !reclaim_dropped())
 			return -1;
 	}
 }

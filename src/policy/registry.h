@@ -8,7 +8,9 @@
  * use and taken back when the namespace or the database is gone.  A namespace
  * dropped and made again has another identity, with which the number gets a
  * new generation, so that nothing of the old one is seen: a session that still
- * had the old one in its copy may have used it after the drop.  Databases have
+ * had the old one in its copy may have used it after the drop.  So it may have a
+ * number although it is gone; when there is no other one left, a session of its
+ * database takes that back.  Databases have
  * numbers of their own, as many as namespaces, since each needs one.
  *
  *-------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "access/gin.h"
 #include "catalog/namespace.h"
 #include "common/hashfn.h"
+#include "compat.h"
 #include "core/hash.h"
 #include "miscadmin.h"
 #include "parser/parse_expr.h"
@@ -24,7 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/bytea.h"
 #include "utils/float.h"
-#include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/xml.h"
@@ -55,13 +56,14 @@ const CpgListedSetting cpg_listed_settings[] = {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"standard_conforming_strings", "on"},
 	{"TimeZone", "UTC"},
+	{"timezone_abbreviations", "Default"},
 	{"transform_null_equals", "off"},
 	{"xmlbinary", "base64"},
 	{"xmloption", "content"},
 	{NULL, NULL}
 };
 
-#define NSTRINGS 4
+#define NSTRINGS 5
 
 /* Bytes are compared: filled with zeros first. */
 typedef struct Listed
@@ -97,6 +99,28 @@ hash_string(const char *string, uint64 seed)
 	return hash_bytes_extended((const unsigned char *) string, (int) strlen(string), seed);
 }
 
+/* The set of abbreviations, of which the variable is private to PostgreSQL. */
+static const char *
+timezone_abbreviations(void)
+{
+	static char **variable = NULL;
+
+	if (unlikely(variable == NULL))
+	{
+		int			count;
+		struct config_generic **options = CPG_OPTIONS(&count);
+
+		for (int i = 0; i < count && variable == NULL; i++)
+		{
+			if (strcmp(options[i]->name, "timezone_abbreviations") == 0)
+				variable = ((struct config_string *) options[i])->variable;
+		}
+		if (variable == NULL)
+			elog(ERROR, "there is no setting \"timezone_abbreviations\"");
+	}
+	return *variable == NULL ? "" : *variable;
+}
+
 /* A hash of the listed settings but search_path. */
 uint64
 cpg_settings_listed_hash(uint64 seed)
@@ -104,7 +128,8 @@ cpg_settings_listed_hash(uint64 seed)
 	static Listed last;
 	static char *last_string[NSTRINGS];
 	static uint64 hash;
-	const char *string[NSTRINGS] = {locale_monetary, locale_numeric, locale_time, TSCurrentConfig};
+	const char *string[NSTRINGS] = {locale_monetary, locale_numeric, locale_time, TSCurrentConfig,
+	timezone_abbreviations()};
 	Listed		listed;
 	bool		same;
 

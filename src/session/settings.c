@@ -487,6 +487,15 @@ set_local(const char *name, const char *value)
 	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+/* To set one is not always cheap: some read a file. */
+static bool
+has_value(const char *name, const char *value)
+{
+	const char *present = GetConfigOption(name, true, false);
+
+	return present != NULL && strcmp(present, value) == 0;
+}
+
 static struct config_generic *
 find_setting(const char *name)
 {
@@ -529,7 +538,8 @@ cpg_settings_hide(const CpgVary *vary)
 
 	for (const CpgListedSetting *listed = cpg_listed_settings; listed->name != NULL; listed++)
 	{
-		if (!cpg_setting_in(listed->name, vary->names, vary->count))
+		if (!cpg_setting_in(listed->name, vary->names, vary->count) &&
+			!has_value(listed->name, listed->pinned))
 			set_local(listed->name, listed->pinned);
 	}
 	foreach(lc, list_hidden(vary))

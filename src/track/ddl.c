@@ -218,15 +218,20 @@ is_temporary(Oid class, Oid object)
 
 /*
  * Another database could get the OID of one that is dropped.  It could get the
- * name of one that is renamed: what that left in Redis bears its old name.
+ * name of one that is renamed: what that left in Redis bears its old name.  Queries
+ * see the name, too, and who owns it: he is a member of pg_database_owner.
  */
 static void
 database_changes(ObjectAccessType access, Oid database)
 {
 	int			number = cpg_registry_find_database(database);
-	bool		ends = access == OAT_DROP || (access == OAT_POST_ALTER && cpg_bus_usable());
 
-	if (ends && number >= 0)
+	if (access == OAT_POST_ALTER)
+		cpg_inval_roles();
+	if (access == OAT_POST_CREATE || number < 0)
+		return;
+	cpg_inval_cell(cpg_cell_schema(cpg_guard, (uint16) number));
+	if (access == OAT_DROP || cpg_bus_usable())
 		cpg_inval_cell(cpg_cell_database(cpg_guard, (uint16) number));
 }
 

@@ -97,11 +97,21 @@ rename_role(const RenameStmt *stmt)
 		cpg_inval_cell(cpg_cell_role(cpg_guard, roleid));
 }
 
+/*
+ * What a role may see reaches others: ALTER GROUP ... ADD USER; what passes
+ * through it to its members; what its views and functions read for anybody.
+ */
+static bool
+concerns_others(List *options)
+{
+	return has_memberships(options) || has_option(options, "inherit") ||
+		has_option(options, "superuser") || has_option(options, "bypassrls");
+}
+
 static void
 alter_role(const AlterRoleStmt *stmt)
 {
-	/* ALTER GROUP ... ADD USER; what passes through this role to its members */
-	if (has_memberships(stmt->options) || has_option(stmt->options, "inherit"))
+	if (concerns_others(stmt->options))
 		cpg_inval_roles();
 	else if (has_option_that_matters(stmt->options))
 		change_role(stmt->role);

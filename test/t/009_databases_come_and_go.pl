@@ -49,13 +49,41 @@ is(one_value($node, q{SELECT cache_exists('a'), cache_exists('wares:a'), (SELECT
 $node->safe_psql('copied', q{SELECT cache_set('a', 'copied')});
 is(one_value($node, q{SELECT cache_get('a', '')}, 'shop'), 'old', 'writes in the copy do not reach the original');
 
-# A renamed one keeps its entries: it is the same database.
+# A renamed one keeps its entries: it is the same database.  What queries loaded may name it.
+is(one_value($node, q{SELECT cache_fetch('name', 'SELECT current_database()')}, 'shop'), '"shop"', 'a query sees the name of the database');
 quickly('ALTER DATABASE shop RENAME TO store');
 is(one_value($node, q{SELECT cache_get('a', ''), cache_get('wares:a', '')}, 'store'), 'old|old',
 	'a renamed database keeps its entries');
+is(one_value($node, q{SELECT cache_fetch('name', 'SELECT current_database()')}, 'store'), '"store"', 'but not what was loaded under its old name');
 make_database('shop');
 is(one_value($node, q{SELECT cache_exists('a'), cache_exists('wares:a')}, 'shop'), 'f|f',
 	'a new one of the old name sees none of them');
+
+
+# Who owns a database is a member of pg_database_owner.
+$node->safe_psql('store', q{
+	CREATE ROLE first; CREATE ROLE second; CREATE TABLE secret (v int); INSERT INTO secret VALUES (42); GRANT SELECT ON secret TO pg_database_owner;
+	SELECT cache_namespace_create('own', scope => 'shared'), cache_namespace_grant('own', 'pg_database_owner', 'read');
+	SELECT cache_namespace_grant('default', 'public', p) FROM unnest('{read,write}'::text[]) p;
+	SELECT cache_set('own:k', 'x')});
+for my $change (['ALTER DATABASE store OWNER TO first', 'ALTER DATABASE store OWNER TO second', 'first'],
+	['ALTER DATABASE store OWNER TO second', 'REASSIGN OWNED BY second TO first', 'second'])
+{
+	my ($give, $take, $owner) = @$change;
+	my $session = $node->background_psql('store', on_error_stop => 0);
+
+	quickly($give);
+	$session->query_safe("SET ROLE $owner");
+	is($session->query(q{SELECT cache_fetch('secret', 'SELECT v FROM secret'), cache_get('own:k', '')}), '42|x', "$owner owns the database");
+	quickly($take);
+	$session->query(q{SELECT cache_fetch('secret', 'SELECT v FROM secret')});
+	like($session->{stderr}, qr/permission denied for table secret/, "$take: then not what the owner may read");
+	$session->{stderr} = '';
+	$session->query(q{SELECT cache_get('own:k', '')});
+	like($session->{stderr}, qr/permission denied for cache namespace/, "$take: nor a namespace of the owner");
+	$session->{stderr} = '';
+	$session->quit;
+}
 
 quickly('ALTER DATABASE store SET TABLESPACE pg_default');
 quickly('DROP DATABASE shop');
@@ -133,5 +161,19 @@ is( one_value($node, qq{
 	SELECT count(cache_set('n' || i || ':k', i)) FROM generate_series(5, $all) i;
 	SELECT count(*) FROM generate_series(5, $all) i WHERE cache_get('n' || i || ':k', 0) = i}),
 	$all - 4 . "\n" . ($all - 4), 'after some were dropped the rest is cached');
+
+# One that is dropped can be used until that is committed; its number is not lost.
+$node->safe_psql('postgres', "SELECT cache_namespace_drop('n' || i) FROM generate_series(5, $all) i");
+my $dropper = $node->background_psql('postgres');
+for my $round (1 .. $numbers)
+{
+	$node->safe_psql('postgres', "SELECT cache_namespace_create('d$round', scope => 'shared')");
+	$dropper->query_safe("BEGIN; SELECT cache_namespace_drop('d$round')");
+	is(one_value($node, "SELECT cache_set('d$round:k', 1), cache_get('d$round:k', 0)"), '|1', "round $round: it is used while it is being dropped");
+	$dropper->query_safe('COMMIT');
+}
+$dropper->quit;
+is(one_value($node, q{SELECT cache_namespace_create('last', scope => 'shared'); SELECT cache_set('last:k', 1); SELECT cache_get('last:k', 0)}),
+	"\n\n1", 'there are numbers for others');
 check_store($node);
 done_testing();

@@ -129,6 +129,20 @@ for my $how ('immediate', 'fast')
 	is(one_value($node, q{SELECT cache_get('p:set', 'none')}), 'none', "$how: no set of before comes up");
 	fill();
 }
+
+# Roles are the whole server's.
+$node->safe_psql('other', q{
+	CREATE ROLE reader; GRANT reader TO app; CREATE TABLE secret (v int); INSERT INTO secret VALUES (42); GRANT SELECT ON secret TO reader;
+	SELECT cache_namespace_grant('default', 'app', p) FROM unnest('{read,write}'::text[]) p});
+prepare('revoke', 'REVOKE reader FROM app');
+$node->restart;
+my $secret = q{SET ROLE app; SELECT cache_fetch('secret', 'SELECT v FROM secret')};
+is(one_value($node, "$secret; SELECT cache_exists('secret'), (cache_entry('secret')).why", 'other'), "42\nf|commit_pending",
+	'after a restart other databases keep nothing while a change of roles is prepared');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'revoke'});
+fails_with($node, $secret, '42501', qr/permission denied for table secret/, 'who has lost a role does not read by it', 'other');
+ok(defined wait_until($node, q{SELECT cache_fetch('t', 'SELECT count(*) FROM t') IS NOT NULL AND cache_exists('t')}, 'other'),
+	'after its end they are served');
 check_store($node);
 $node->stop;
 done_testing();

@@ -87,6 +87,27 @@ $subscriber->wait_for_subscription_sync($publisher, 'sub');
 is(one_value($subscriber, 'SELECT count(*) FROM late'), '1', 'a late table is copied');
 is(one_value($subscriber, "$now; $stale"), '', 'nothing cached is older than its copy');
 
+# A table leaves while a change of it is being applied: the worker waits for another table.
+$publisher->safe_psql('postgres', 'CREATE TABLE waits (id int PRIMARY KEY, v int); INSERT INTO waits VALUES (1, 1); ALTER PUBLICATION pub ADD TABLE waits');
+$subscriber->safe_psql('postgres', 'CREATE TABLE waits (id int PRIMARY KEY, v int)');
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION sub REFRESH PUBLICATION');
+$subscriber->wait_for_subscription_sync($publisher, 'sub');
+my $gate = $subscriber->background_psql('postgres');
+$gate->query_safe('BEGIN; SELECT * FROM waits FOR UPDATE');
+$publisher->safe_psql('postgres', 'BEGIN; UPDATE t SET v = v + 1; UPDATE waits SET v = 2; COMMIT');
+ok(defined wait_until($subscriber, q{SELECT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type LIKE 'logical%worker' AND wait_event_type = 'Lock')}),
+	'the worker waits within a transaction');
+$publisher->safe_psql('postgres', 'ALTER PUBLICATION pub DROP TABLE t');
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION sub REFRESH PUBLICATION');
+is(one_value($subscriber, q{SELECT count(*) FROM pg_subscription_rel WHERE srrelid = 't'::regclass}), '0', 'a table that it has written leaves');
+filled();
+$gate->query_safe('COMMIT');
+$gate->quit;
+$publisher->wait_for_catchup('sub');
+is(one_value($subscriber, 'SELECT v FROM waits'), '2', 'it goes on');
+unlike(one_value($subscriber, $valid), qr/^t /, 'what it had written is invalid');
+is(one_value($subscriber, "$now; $stale"), '', 'nothing cached is older');
+
 # Published by the root, applied through it.
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION sub; TRUNCATE t, root, late');
 $publisher->safe_psql('postgres', q{DROP PUBLICATION pub; TRUNCATE t, root, late;

@@ -14,7 +14,7 @@ use Test::More;
 
 my $redis = start_redis();
 my $primary = new_cluster(
-	'primary', -streaming => 1,
+	'primary', -streaming => 1, 'max_prepared_transactions' => 5,
 	'cachepg.redis_servers' => redis_url($redis),
 	'cachepg.server_name' => 'a',
 	'cachepg.bus_heartbeat' => '50ms',
@@ -55,14 +55,24 @@ ok(comes($standby, q{SELECT cache_get('s:set', '')}, 'x'), 'what the primary set
 $primary->safe_psql('postgres', q{SELECT cache_delete('s:set')});
 ok(comes($standby, q{SELECT cache_get('s:set', '')}, ''), 'and goes with it');
 
-# promotion
+# promotion, with a transaction that is prepared; a session has asked before
+my $session = $standby->background_psql('postgres');
+is($session->query_safe($fetch), '2', 'a session of the standby');
+$primary->safe_psql('postgres', q{BEGIN; UPDATE t SET v = 9; PREPARE TRANSACTION 'p'});
 $primary->safe_psql('postgres', q{SELECT cache_set('s:old', 'x'::text)});
 ok(comes($standby, q{SELECT cache_get('s:old', '')}, 'x'), 'a value of the primary');
 $primary->wait_for_catchup($standby);
 $primary->stop;
 $standby->promote;
 ok(comes($standby, q{SELECT cache_get('s:old', '')}, ''), 'promoted, the standby does not serve it');
-is($standby->safe_psql('postgres', "$fetch; UPDATE t SET v = 3; $fetch"), "2\n3", 'it serves what it loads');
+ok(comes($standby, 'SELECT current FROM cache_bus', 'f'), 'the old primary is silent');
+is($session->query_safe($fetch), '2', 'the session gets what is committed');
+is($session->query_safe(q{SELECT cache_exists('s:v')}), 'f', 'and keeps nothing while a transaction is prepared of which it knows nothing');
+$standby->safe_psql('postgres', q{COMMIT PREPARED 'p'});
+is($session->query_safe($fetch), '9', 'nor misses its end');
+$session->quit;
+ok(comes($standby, "SELECT cache_exists('s:v') FROM cache_fetch('s:v', 'SELECT sum(v) FROM t')", 't'), 'then it keeps what it loads');
+is($standby->safe_psql('postgres', "$fetch; UPDATE t SET v = 3; $fetch"), "9\n3", 'and serves it');
 
 check_store($standby);
 $standby->stop;
