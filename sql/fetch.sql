@@ -148,6 +148,31 @@ SELECT cache_fetch('f:w', 'SELECT load(2)');
 SELECT cache_fetch('f:w', 'SELECT load(2)'), cache_delete('f:w');
 
 --
+-- What was loaded with another consistency is another value
+--
+SELECT cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'ttl');
+INSERT INTO items VALUES (4, 'four', 4);
+SELECT cache_fetch('f:c', 'SELECT count(*) FROM items'), cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'commit'),
+	   cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'ttl');
+-- a read without a query gets the newest
+SELECT cache_get('f:c'), (SELECT count(*) FROM cache_entries WHERE key = 'f:c' AND state = 'fresh');
+DELETE FROM items WHERE id = 4;
+SELECT cache_get('f:c', 'absent'), cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'ttl'), cache_fetch('f:c', 'SELECT count(*) FROM items');
+-- that of the namespace counts where the call says nothing, by whatever function
+CREATE FUNCTION count_items(keys text[]) RETURNS TABLE (key text, n bigint) LANGUAGE sql AS 'SELECT k, (SELECT count(*) FROM public.items) FROM unnest(keys) k';
+SELECT cache_namespace_create('f_ttl', consistency => 'ttl', loader => 'count_items(text[])');
+SELECT cache_fetch('f_ttl:1', 'SELECT count(*) FROM items'), cache_fetch('f_ttl:2'), (SELECT value FROM cache_fetch_many('{f_ttl:3}')), cache_warm($$VALUES ('f_ttl:4')$$);
+INSERT INTO items VALUES (4, 'four', 4);
+SELECT cache_fetch('f_ttl:1', 'SELECT count(*) FROM items'), cache_fetch('f_ttl:1', 'SELECT count(*) FROM items', consistency => 'commit'),
+	   cache_fetch('f_ttl:2'), (SELECT value FROM cache_fetch_many('{f_ttl:3}')), cache_fetch('f_ttl:4');
+SELECT cache_namespace_alter('f_ttl', consistency => 'commit');
+SELECT cache_fetch('f_ttl:1', 'SELECT count(*) FROM items'), cache_fetch('f_ttl:2'), (SELECT value FROM cache_fetch_many('{f_ttl:3}')), cache_warm($$VALUES ('f_ttl:4')$$);
+SELECT cache_fetch('f_ttl:4');
+SELECT cache_namespace_drop('f_ttl');
+DROP FUNCTION count_items;
+DELETE FROM items WHERE id = 4;
+
+--
 -- What changes the meaning of a query or how its result is written is part of it
 --
 CREATE SCHEMA s1;

@@ -50,7 +50,6 @@ void
 cpg_call_judge(CpgCall *call)
 {
 	call->tag = cpg_flight_tag(&call->key);
-	call->ttl_only = call->fetch->has_consistency ? call->fetch->ttl_only : call->ns->ttl_only;
 	call->reason = cpg_publish_reason(call, call->ns);
 	call->own_changes = cpg_inval_changes();
 	call->patience = PG_INT64_MAX;
