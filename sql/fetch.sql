@@ -127,9 +127,16 @@ SELECT cache_fetch('f:v', 'SELECT load($1)', ROW(1.00));
 SELECT cache_fetch('f:v', 'SELECT load(1)'), cache_fetch('f:v', 'SELECT load(2)'), cache_fetch('f:v', 'SELECT load($1)', ROW(1)), cache_fetch('f:v', 'SELECT load($1)', ROW(2)),
 	   cache_fetch('f:v', 'SELECT load($1)', ROW(NULL::int)), cache_fetch('f:v', 'SELECT load($1 || $2)', ROW('a'::text, 'bc'::text)), cache_fetch('f:v', 'SELECT load($1)', ROW(1.00));
 SELECT count(*) FROM cache_entries WHERE key = 'f:v';
--- cache_get gives the newest, a set beside them is newer; the fetches keep their own
+-- cache_get gives the newest, a set is newer; the fetches keep their own until it is committed
 SELECT cache_get('f:v');
 SELECT cache_set('f:v', 'set'), cache_get('f:v'), cache_fetch('f:v', 'SELECT load(1)');
+SELECT count(*) FROM cache_entries WHERE key = 'f:v' AND state <> 'invalidated';
+SELECT cache_get('f:v'), cache_fetch('f:v', 'SELECT load(2)');
+SELECT cache_namespace_create('f_max', max_entries => 10);
+SELECT cache_fetch('f_max:v', 'SELECT 1'), cache_fetch('f_max:v', 'SELECT 2');
+SELECT cache_set('f_max:v', 3);
+SELECT state, cache_get(key) FROM cache_entries WHERE key = 'f_max:v';
+SELECT cache_namespace_drop('f_max');
 -- a delete removes all
 SELECT cache_delete('f:v');
 SELECT count(*) FROM cache_entries WHERE key = 'f:v' AND state <> 'invalidated';
@@ -146,6 +153,31 @@ SELECT cache_fetch('f:n', 'SELECT 2', ROW(), '3600.7 days'), cache_get('f:n'), c
 SELECT cache_set('f:w', 1);
 SELECT cache_fetch('f:w', 'SELECT load(2)');
 SELECT cache_fetch('f:w', 'SELECT load(2)'), cache_delete('f:w');
+
+--
+-- What was loaded with another consistency is another value
+--
+SELECT cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'ttl');
+INSERT INTO items VALUES (4, 'four', 4);
+SELECT cache_fetch('f:c', 'SELECT count(*) FROM items'), cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'commit'),
+	   cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'ttl');
+-- a read without a query gets the newest
+SELECT cache_get('f:c'), (SELECT count(*) FROM cache_entries WHERE key = 'f:c' AND state = 'fresh');
+DELETE FROM items WHERE id = 4;
+SELECT cache_get('f:c', 'absent'), cache_fetch('f:c', 'SELECT count(*) FROM items', consistency => 'ttl'), cache_fetch('f:c', 'SELECT count(*) FROM items');
+-- that of the namespace counts where the call says nothing, by whatever function
+CREATE FUNCTION count_items(keys text[]) RETURNS TABLE (key text, n bigint) LANGUAGE sql AS 'SELECT k, (SELECT count(*) FROM public.items) FROM unnest(keys) k';
+SELECT cache_namespace_create('f_ttl', consistency => 'ttl', loader => 'count_items(text[])');
+SELECT cache_fetch('f_ttl:1', 'SELECT count(*) FROM items'), cache_fetch('f_ttl:2'), (SELECT value FROM cache_fetch_many('{f_ttl:3}')), cache_warm($$VALUES ('f_ttl:4')$$);
+INSERT INTO items VALUES (4, 'four', 4);
+SELECT cache_fetch('f_ttl:1', 'SELECT count(*) FROM items'), cache_fetch('f_ttl:1', 'SELECT count(*) FROM items', consistency => 'commit'),
+	   cache_fetch('f_ttl:2'), (SELECT value FROM cache_fetch_many('{f_ttl:3}')), cache_fetch('f_ttl:4');
+SELECT cache_namespace_alter('f_ttl', consistency => 'commit');
+SELECT cache_fetch('f_ttl:1', 'SELECT count(*) FROM items'), cache_fetch('f_ttl:2'), (SELECT value FROM cache_fetch_many('{f_ttl:3}')), cache_warm($$VALUES ('f_ttl:4')$$);
+SELECT cache_fetch('f_ttl:4');
+SELECT cache_namespace_drop('f_ttl');
+DROP FUNCTION count_items;
+DELETE FROM items WHERE id = 4;
 
 --
 -- What changes the meaning of a query or how its result is written is part of it

@@ -29,7 +29,8 @@ cpg_call_role(const CpgCall *call, const CpgNamespace *ns)
 
 /*
  * The key of a fetch: that of the plain value, narrowed to what the same loader
- * made for the same readers: those of an identity, 0 for this session's.
+ * made with the same consistency for the same readers: those of an identity, 0 for
+ * this session's.
  */
 void		pg_attribute_hot
 cpg_call_find_key(CpgCall *call, uint64 identity)
@@ -40,17 +41,19 @@ cpg_call_find_key(CpgCall *call, uint64 identity)
 	uint64		version;
 
 	call->ns = ns;
+	call->ttl_only = fetch->has_consistency ? fetch->ttl_only : ns->ttl_only;
 	call->function = InvalidOid;
 	if (fetch->query == NULL)
 	{
 		call->function = cpg_registered_find(ns, fetch->key, &version);
 		call->identity = cpg_identity_of_loader(ns);
-		key->fingerprint = cpg_fingerprint_of_loader(call->function, version, call->identity);
+		key->fingerprint = cpg_fingerprint_of_loader(call->function, version, call->ttl_only,
+													 call->identity);
 	}
 	else
 	{
 		call->identity = identity != 0 ? identity : cpg_identity_of_query(ns);
-		key->fingerprint = cpg_fingerprint_of_query(fetch, call->identity);
+		key->fingerprint = cpg_fingerprint_of_query(fetch, call->ttl_only, call->identity);
 	}
 	key->role = call->role = cpg_call_role(call, ns);
 	key->any_fingerprint = false;

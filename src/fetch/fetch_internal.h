@@ -55,6 +55,7 @@ typedef struct CpgCall
 	uint64		tag;			/* of its flights */
 	Oid			role;			/* of its key */
 	Oid			function;		/* the registered loader, else InvalidOid */
+	bool		ttl_only;		/* its consistency: lifetime alone, or commit */
 	CpgCounter	reason;			/* why nothing it loads is kept, or
 								 * CPG_MAY_PUBLISH */
 	bool		for_session;	/* a worker loads it, for the session that
@@ -73,7 +74,6 @@ typedef struct CpgCall
 								 * replayed yet */
 	int			own_changes;	/* uncommitted ones of this transaction before
 								 * the load */
-	bool		ttl_only;
 	int64		expiry;			/* of the value, kept or not */
 	bool		changed;		/* it differs from the old one */
 	bool		handable;		/* nothing forbids to share it but its age */

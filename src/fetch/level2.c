@@ -58,7 +58,8 @@ name_value(CpgCall *call)
 		call->known = cpg_mirror_exists() ? cpg_mirror_changed() : 0;
 		call->asked = cpg_clock_now();
 	}
-	cpg_l2_name_of_fetch(call->fetch, call->ns, call->function, &call->key, &call->name);
+	cpg_l2_name_of_fetch(call->fetch, call->ns, call->function, call->ttl_only, &call->key,
+						 &call->name);
 	call->named = true;
 }
 
@@ -331,7 +332,7 @@ cpg_call_to_l2(CpgCall *call, const CpgNamespace *ns, const CpgKey *key, const C
 
 	if (cpg_l2_writable(ns))
 	{
-		cpg_l2_name_of_fetch(call->fetch, ns, call->function, key, &call->name);
+		cpg_l2_name_of_fetch(call->fetch, ns, call->function, call->ttl_only, key, &call->name);
 		if (cpg_l2_make(ns, key, &call->name, &value, &job))
 			cpg_l2_send(key, &job);
 	}

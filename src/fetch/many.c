@@ -243,6 +243,7 @@ lead_batch(Member *members, int count, int first, Member **batch)
 {
 	Oid			function = members[first].call.function;
 	uint16		ns = members[first].call.key.ns;
+	bool		ttl_only = members[first].call.ttl_only;
 	CpgFlight  *outermost;
 	int			n = 0;
 
@@ -251,7 +252,7 @@ lead_batch(Member *members, int count, int first, Member **batch)
 		Member	   *m = &members[i];
 
 		if (m->done || m->twin != NULL || m->call.function != function || m->call.key.ns != ns ||
-			!m->leads)
+			m->call.ttl_only != ttl_only || !m->leads)
 			continue;
 		m->leads = false;
 		/* the load of another batch may have changed what can be kept */

@@ -50,7 +50,6 @@ void
 cpg_call_judge(CpgCall *call)
 {
 	call->tag = cpg_flight_tag(&call->key);
-	call->ttl_only = call->fetch->has_consistency ? call->fetch->ttl_only : call->ns->ttl_only;
 	call->reason = cpg_publish_reason(call, call->ns);
 	call->own_changes = cpg_inval_changes();
 	call->patience = PG_INT64_MAX;
@@ -144,6 +143,7 @@ cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 	int64		slow = (int64) (ns->breaker_slow * ns->load_timeout * 1000);
 	bool		handed = false;
 
+	flight->loaded = true;
 	cpg_breaker_tell(flight, ns, cpg_clock_now(), call->loaded.microseconds >= slow);
 	outcome->unkept = call->reason;
 	if (ns->number >= 0)

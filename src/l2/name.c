@@ -8,9 +8,9 @@
  * so names take the place of OIDs, and SHA-256 that of the hash: a fingerprint
  * is made of the query, the types and texts of its arguments, the schemas in
  * which it looks for names, the settings on which its result may depend, and who
- * logged in, if that counts; or of the registered loader's signature and body.
- * Each part comes with its length, so that no two lists of parts are the same
- * bytes.
+ * logged in, if that counts; or of the registered loader's signature and body;
+ * and of the consistency.  Each part comes with its length, so that no two lists of
+ * parts are the same bytes.
  *
  * What was set has no fingerprint.  What has neither that nor a role lies under
  * the plain key, where applications find it.
@@ -230,12 +230,12 @@ vary_text(const CpgNamespace *ns)
 }
 
 /*
- * The name of what a fetch loads, by its query or a registered function; its key
- * has the role.
+ * The name of what a fetch loads, by its query or a registered function, by its
+ * lifetime alone or not; its key has the role.
  */
 void
 cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function,
-					 const CpgKey *key, CpgL2Name *name)
+					 bool ttl_only, const CpgKey *key, CpgL2Name *name)
 {
 	StringInfoData parts;
 
@@ -246,6 +246,7 @@ cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function
 		add_query(&parts, fetch, ns);
 	else
 		add_loader(&parts, function);
+	add_text(&parts, ttl_only ? "ttl" : "commit");
 	digest(parts.data, parts.len, name->fingerprint);
 	make_key(name);
 }

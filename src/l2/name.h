@@ -29,7 +29,7 @@ typedef struct CpgL2Name
 
 extern void cpg_l2_name_of_key(const CpgNamespace *ns, const CpgKey *key, CpgL2Name *name);
 extern void cpg_l2_name_of_fetch(const CpgFetch *fetch, const CpgNamespace *ns, Oid function,
-								 const CpgKey *key, CpgL2Name *name);
+								 bool ttl_only, const CpgKey *key, CpgL2Name *name);
 extern void cpg_l2_name_into(const CpgL2Name *name, CpgFrame *frame);
 extern bool cpg_l2_name_matches(const CpgL2Name *name, const CpgFrame *frame);
 extern int	cpg_l2_next_chunk(int *nodes, int count, int *chunk, int *node);

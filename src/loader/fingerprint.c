@@ -5,7 +5,9 @@
  *
  * A fetch takes only an entry with its own fingerprint: query text, arguments,
  * the schemas in which names are looked up, the settings that change results,
- * who logged in; or the registered loader's function in its present version.
+ * who logged in; or the registered loader's function in its present version; and
+ * the consistency asked for, since what is kept by its lifetime alone is not what
+ * commits invalidate.
  * The upper half stands for the application's settings alone, by which
  * cache_get chooses (see store/store.h); the lower half is mixed with all.
  *
@@ -111,9 +113,12 @@ fingerprint(uint64 identity, uint64 loader)
 	return half | (uint32) cpg_hash_combine(loader, identity);
 }
 
-/* The fingerprint of a query and its arguments, in this session, for an identity. */
+/*
+ * The fingerprint of a query and its arguments, in this session, for an identity,
+ * kept by its lifetime alone or not.
+ */
 uint64
-cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity)
+cpg_fingerprint_of_query(const CpgFetch *fetch, bool ttl_only, uint64 identity)
 {
 	uint64		hash = cpg_args_hash(fetch, hash_query(fetch));
 
@@ -121,15 +126,15 @@ cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity)
 	hash = cpg_settings_listed_hash(hash);
 	if (OidIsValid(fetch->rowtype))
 		hash = cpg_hash_combine(hash, fetch->rowtype);
-	return fingerprint(identity, hash);
+	return fingerprint(identity, cpg_hash_combine(hash, ttl_only));
 }
 
-/* The fingerprint of a namespace's registered loader, for an identity. */
+/* The same of a namespace's registered loader. */
 uint64
-cpg_fingerprint_of_loader(Oid function, uint64 version, uint64 identity)
+cpg_fingerprint_of_loader(Oid function, uint64 version, bool ttl_only, uint64 identity)
 {
 	uint64		hash = cpg_hash_combine(~cpg_guard->config.seed, function);
 
 	hash = cpg_hash_combine(hash, version);
-	return fingerprint(identity, hash);
+	return fingerprint(identity, cpg_hash_combine(hash, ttl_only));
 }

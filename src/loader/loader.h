@@ -147,7 +147,8 @@ extern bool cpg_expression_evaluate(CachedPlanSource *source, const CpgArgs *arg
 
 /* fingerprint.c */
 extern uint64 cpg_hash_search_path(uint64 hash);
-extern uint64 cpg_fingerprint_of_query(const CpgFetch *fetch, uint64 identity);
-extern uint64 cpg_fingerprint_of_loader(Oid function, uint64 version, uint64 identity);
+extern uint64 cpg_fingerprint_of_query(const CpgFetch *fetch, bool ttl_only, uint64 identity);
+extern uint64 cpg_fingerprint_of_loader(Oid function, uint64 version, bool ttl_only,
+										uint64 identity);
 
 #endif							/* CPG_LOADER_LOADER_H */
