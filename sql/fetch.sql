@@ -127,9 +127,16 @@ SELECT cache_fetch('f:v', 'SELECT load($1)', ROW(1.00));
 SELECT cache_fetch('f:v', 'SELECT load(1)'), cache_fetch('f:v', 'SELECT load(2)'), cache_fetch('f:v', 'SELECT load($1)', ROW(1)), cache_fetch('f:v', 'SELECT load($1)', ROW(2)),
 	   cache_fetch('f:v', 'SELECT load($1)', ROW(NULL::int)), cache_fetch('f:v', 'SELECT load($1 || $2)', ROW('a'::text, 'bc'::text)), cache_fetch('f:v', 'SELECT load($1)', ROW(1.00));
 SELECT count(*) FROM cache_entries WHERE key = 'f:v';
--- cache_get gives the newest, a set beside them is newer; the fetches keep their own
+-- cache_get gives the newest, a set is newer; the fetches keep their own until it is committed
 SELECT cache_get('f:v');
 SELECT cache_set('f:v', 'set'), cache_get('f:v'), cache_fetch('f:v', 'SELECT load(1)');
+SELECT count(*) FROM cache_entries WHERE key = 'f:v' AND state <> 'invalidated';
+SELECT cache_get('f:v'), cache_fetch('f:v', 'SELECT load(2)');
+SELECT cache_namespace_create('f_max', max_entries => 10);
+SELECT cache_fetch('f_max:v', 'SELECT 1'), cache_fetch('f_max:v', 'SELECT 2');
+SELECT cache_set('f_max:v', 3);
+SELECT state, cache_get(key) FROM cache_entries WHERE key = 'f_max:v';
+SELECT cache_namespace_drop('f_max');
 -- a delete removes all
 SELECT cache_delete('f:v');
 SELECT count(*) FROM cache_entries WHERE key = 'f:v' AND state <> 'invalidated';

@@ -86,14 +86,17 @@ settle_mode(CpgPending *op, int64 now)
 	op->mode = CPG_PUT_SET;
 }
 
-/* Mark dead what is invalidated by key or about to be replaced. */
+/*
+ * Mark dead what is invalidated by key or about to be replaced: by a set also
+ * what queries have loaded for its role.  A set may not be published, or leave
+ * early, and nothing older may be read in its place.
+ */
 void
 cpg_commit_mark_dead(int64 now)
 {
 	for (int i = 0; i < cpg_pending.count; i++)
 	{
 		CpgPending *op = &cpg_pending.op[i];
-		CpgKey		key = op->key;
 
 		if (!cpg_pending_is_of_key(op) || CPG_SKIP("mark-dead"))
 			continue;
@@ -102,9 +105,8 @@ cpg_commit_mark_dead(int64 now)
 			settle_mode(op, now);
 			if (op->refused)
 				continue;
-			key.any_fingerprint = false;
 		}
-		(void) cpg_store_mark(cpg_store, &key, CPG_MARK_DEAD, op->kind == CPG_PENDING_KILL);
+		(void) cpg_store_mark(cpg_store, &op->key, CPG_MARK_DEAD, op->kind == CPG_PENDING_KILL);
 	}
 }
 

@@ -52,26 +52,42 @@ mark_entry(CpgSharedStore *store, CpgSharedPartition *part, CpgRef ref, CpgMark 
 	cpg_bucket_end_write(bucket);
 }
 
-static CpgRef
-first_of(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, bool all)
+/* Whether an entry of a key is meant by an operation on those of its role, or on all. */
+static bool
+is_meant(const CpgSharedEntry *entry, const CpgKey *key, bool all)
 {
-	return all ? cpg_index_home_locked(store, part, key) : cpg_index_find_locked(store, part, key);
+	return all || entry->role == key->role;
+}
+
+static CpgRef
+first_meant(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, bool all)
+{
+	CpgRef		home = cpg_index_home_locked(store, part, key);
+	CpgRef		ref = home;
+
+	while (ref != 0 && !is_meant(cpg_entry(store, part, ref), key, all))
+	{
+		ref = cpg_entry(store, part, ref)->ring;
+		if (ref == home)
+			return 0;
+	}
+	return ref;
 }
 
 /* In a list of exact recency a dead entry would take the place of a live one. */
 static void
-remove_all(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, bool all)
+remove_meant(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key, bool all)
 {
 	CpgRef		ref;
 
-	while ((ref = first_of(store, part, key, all)) != 0)
+	while ((ref = first_meant(store, part, key, all)) != 0)
 		cpg_remove_locked(store, part, ref, CPG_REMOVE_DELETED);
 }
 
 /*
- * Mark the entry that a key names or, with "all", every variant of the key,
- * whoever it belongs to.  True if there was one.  Allocates and throws
- * nothing: this is part of committing.
+ * Mark the variants of a key that belong to its role or, with "all", to anybody,
+ * whatever computed them.  True if there was one.  Allocates and throws nothing:
+ * this is part of committing.
  */
 bool
 cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all)
@@ -81,16 +97,19 @@ cpg_store_mark(CpgSharedStore *store, const CpgKey *key, CpgMark mark, bool all)
 	CpgRef		ref;
 
 	LWLockAcquire(&part->lock.lock, LW_EXCLUSIVE);
-	first = ref = first_of(store, part, key, all);
+	first = ref = first_meant(store, part, key, all);
 	if (key->bounded && mark == CPG_MARK_DEAD)
 	{
-		remove_all(store, part, key, all);
+		remove_meant(store, part, key, all);
 		ref = 0;
 	}
 	while (ref != 0)
 	{
-		mark_entry(store, part, ref, mark);
-		ref = all ? cpg_entry(store, part, ref)->ring : 0;
+		CpgSharedEntry *entry = cpg_entry(store, part, ref);
+
+		if (is_meant(entry, key, all))
+			mark_entry(store, part, ref, mark);
+		ref = entry->ring;
 		if (ref == first)
 			break;
 	}

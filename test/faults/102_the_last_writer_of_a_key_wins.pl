@@ -50,6 +50,18 @@ for my $what (sort keys %later)
 		1, "control: $what, without the check of contention the first value is left");
 }
 
+# Of two sets that dispute a key neither stays, nor does what was loaded before.
+sub disputed
+{
+	run($reader, q{SELECT cache_clear(); SELECT cache_fetch('k', 'SELECT 0')});
+	stops($first, $set, 'commit-visible');
+	run($second, $later{set});
+	resume($first, 'commit-visible');
+	return run($reader, $get);
+}
+is(disputed(), '', 'what a query loaded before two sets that dispute the key is gone');
+is(without($node, 'mark-dead', \&disputed), 0, 'control: without marks it comes back');
+
 # After all sets are lowered only the check of the key in the put is left.
 is(without($node, 'contention-check', sub {
 		without($node, 'put-key-check', sub { overtaken($later{set}, 'commit-lowered') }) }),

@@ -66,6 +66,14 @@ for my $end ('COMMIT', 'ROLLBACK')
 	fill();
 }
 
+# What a query has loaded before does not come back in place of the set.
+$node->safe_psql('postgres', q{SELECT cache_fetch('p:set', 'SELECT 1')});
+prepare('loaded', q{SELECT cache_set('p:set', 2)});
+is(one_value($node, q{SELECT cache_get('p:set', 'none')}), 'none', 'a set that is prepared leaves nothing older');
+$node->safe_psql('postgres', q{COMMIT PREPARED 'loaded'});
+is(one_value($node, q{SELECT cache_get('p:set', 'none')}), 'none', 'nor does its commit');
+fill();
+
 # A savepoint that was rolled back is no part of it.
 prepare('savepoint', q{INSERT INTO o VALUES (1); SAVEPOINT s; INSERT INTO t VALUES (10); ROLLBACK TO s});
 is(one_value($node, $states), 'o:commit_pending other:fresh set:fresh t:fresh tagged:fresh', 'what a savepoint undid is not fenced');

@@ -96,6 +96,15 @@ test_variants(PG_FUNCTION_ARGS)
 	SAME(get_variant(t, "k", 11, 0, true), "eleven again");
 	EXPECT(test_entries(t) == 3);
 
+	/* who replaces what is a role's marks all of it, whatever computed it */
+	k = variant(t, "k", 10, 0);
+	EXPECT(cpg_store_mark(t.store, &k, CPG_MARK_DEAD, false));
+	SAME(get_variant(t, "k", 10, 1, false), "key");
+	SAME(get_variant(t, "k", 10, 2, false), "key");
+	SAME(get_variant(t, "k", 11, 1, false), "eleven again");
+	k = variant(t, "k", 12, 0);
+	EXPECT(!cpg_store_mark(t.store, &k, CPG_MARK_DEAD, false));
+
 	/* whoever invalidates, all variants go; a role is told of its own ones */
 	k = variant(t, "k", 12, 0);
 	EXPECT(!cpg_store_holds(t.store, &k, NOW));
