@@ -110,6 +110,31 @@ SELECT cache_get('q:w10'), cache_warm($$SELECT 'q:w0', 'SELECT 0'$$), cache_get(
 SELECT cache_warm($$VALUES ('q:w20', 'SELECT 1'), ('q:w21', 'SELECT 1 / 0'), ('q:w22', 'SELECT 1'), (NULL, 'SELECT 1'), ('q:w23', NULL)$$);
 SELECT cache_exists('q:w20'), cache_exists('q:w21'), cache_exists('q:w22');
 SELECT cache_warm($$VALUES ('item:1'), ('fails:1'), ('item:2')$$);
+-- who cancels means all of it, also in the first attempt with all keys
+CREATE FUNCTION sleeps(keys text[]) RETURNS TABLE (key text, value int) LANGUAGE plpgsql SET search_path = public AS $$
+BEGIN
+	PERFORM cache_incr('calls:n'), pg_sleep(2);
+	RETURN QUERY SELECT k, 1 FROM unnest(keys) k;
+END $$;
+SELECT cache_namespace_create('sleeps', loader => 'sleeps'), calls() >= 0 AS reset;
+\set VERBOSITY terse
+SET statement_timeout = '200ms';
+SELECT cache_warm($$SELECT 'sleeps:' || i FROM generate_series(1, 3) i$$);
+RESET statement_timeout;
+SELECT calls(), cache_exists('sleeps:3');
+SET statement_timeout = '200ms';
+SELECT cache_warm($$SELECT 'q:s' || i, 'SELECT pg_sleep(2)' FROM generate_series(1, 3) i$$);
+-- who catches that finds the transaction as it was
+DO $$
+BEGIN
+	CREATE TEMP TABLE undone ();
+	PERFORM cache_warm($q$SELECT 'sleeps:' || i FROM generate_series(1, 3) i$q$);
+EXCEPTION WHEN query_canceled THEN
+	RAISE NOTICE '%, table %', SQLERRM, to_regclass('pg_temp.undone');
+END $$;
+RESET statement_timeout;
+\set VERBOSITY default
+SELECT calls();
 -- errors
 SELECT cache_warm(NULL);
 SELECT cache_warm('SELECT 1');
@@ -118,7 +143,7 @@ SELECT cache_warm('DELETE FROM item');
 SELECT cache_warm('SELECT 1; SELECT 2');
 SELECT * FROM cache_progress_warm;
 
-DROP FUNCTION load_items, calls, load_one, fails_many, no_rows;
+DROP FUNCTION load_items, sleeps, calls, load_one, fails_many, no_rows;
 DROP TABLE item;
 SELECT count(cache_namespace_drop(name)) FROM cache_namespaces WHERE name <> 'default';
 SELECT * FROM cachepg_check();

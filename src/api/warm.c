@@ -5,7 +5,8 @@
  *
  * Keys come from a query, through a cursor, in batches.  One that cannot be
  * loaded is counted and does not stop the others; of the first one the error is
- * told at the end.  What is fresh already is left alone.
+ * told at the end.  A cancellation ends all of it.  What is fresh already is left
+ * alone.
  *
  *-------------------------------------------------------------------------
  */
@@ -116,20 +117,24 @@ load_query(HeapTuple row, TupleDesc desc, const Warming *w)
 	(void) cpg_fetch(&fetch, &absent);
 }
 
-static void
-note_error(Warming *w, int64 keys)
+/* Whether an error means all of the call: who cancels does not mean one key. */
+static bool
+ends_all(const ErrorData *error)
 {
-	MemoryContext old = MemoryContextSwitchTo(w->memory);
-	ErrorData  *error = CopyErrorData();
+	return error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN;
+}
 
-	FlushErrorState();
-	/* who cancels means all of it */
-	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+/* So many keys failed, none for now if they are to be tried again. */
+static void
+note_error(Warming *w, ErrorData *error, int64 keys)
+{
+	if (ends_all(error))
 		ReThrowError(error);
 	w->failed += keys;
-	if (w->first_error == NULL)
+	if (keys > 0 && w->first_error == NULL)
 		w->first_error = error;
-	MemoryContextSwitchTo(old);
+	else
+		FreeErrorData(error);
 }
 
 /* Do a part of a batch in a subtransaction; false if it failed. */
@@ -138,7 +143,7 @@ attempt(Warming *w, text **keys, HeapTuple row, TupleDesc desc, int count, bool 
 {
 	MemoryContext old = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool done = true;
+	ErrorData  *volatile error = NULL;
 
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(old);
@@ -152,20 +157,19 @@ attempt(Warming *w, text **keys, HeapTuple row, TupleDesc desc, int count, bool 
 	}
 	PG_CATCH();
 	{
-		done = false;
-		MemoryContextSwitchTo(old);
-		if (last)
-			note_error(w, count);
-		else
-			FlushErrorState();
+		MemoryContextSwitchTo(w->memory);
+		error = CopyErrorData();
+		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);
 	CurrentResourceOwner = owner;
-	if (done)
+	if (error != NULL)
+		note_error(w, error, last ? count : 0);
+	else
 		w->loaded += count;
-	return done;
+	return error == NULL;
 }
 
 /* A batch of keys at once; if that fails, one after the other. */
