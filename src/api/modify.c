@@ -12,12 +12,21 @@
 #include "cachepg.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
+#include "compat.h"
 #include "error.h"
+#include "fault.h"
 #include "guc.h"
 #include "inval/inval.h"
+#include "inval/twophase.h"
 #include "miscadmin.h"
 #include "shmem.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
+#include "utils/wait_event.h"
+
+/* How long a counter waits for commits that concern its key, or its cell (ms). */
+#define COUNTER_PATIENCE	1000
+#define COUNTER_NAP_MAX		50
 
 PG_FUNCTION_INFO_V1(cachepg_cache_delete);
 PG_FUNCTION_INFO_V1(cachepg_cache_expire);
@@ -141,15 +150,24 @@ add_to_own(const Counter *counter, CpgValue *value, int64 *sum)
 	return result;
 }
 
-/* One attempt to change a counter; *again if another session interfered. */
+/* What another session's interference with an attempt to count means. */
+typedef enum Again
+{
+	AGAIN_NOT,
+	AGAIN_AT_ONCE,				/* it began the counter */
+	AGAIN_LATER					/* it is committing what may be another value */
+} Again;
+
+/* One attempt to change a counter. */
 static CpgAddResult
-add_once(const Counter *counter, int64 *sum, bool *again)
+add_once(const Counter *counter, int64 *sum, Again *again)
 {
 	CpgValue	value = {.buffer = NULL};
 	CpgOwn		own = cpg_inval_own(&counter->key, counter->now, &value);
 	CpgAddResult result;
+	CpgPutResult put;
 
-	*again = false;
+	*again = AGAIN_NOT;
 	if (own == CPG_OWN_VALUE)
 		return add_to_own(counter, &value, sum);
 	result = own == CPG_OWN_GONE ? CPG_ADD_ABSENT
@@ -159,8 +177,64 @@ add_once(const Counter *counter, int64 *sum, bool *again)
 	if (result != CPG_ADD_ABSENT)
 		return result;
 	*sum = counter->delta;
-	*again = start_counter(counter, own == CPG_OWN_NONE) == CPG_PUT_REFUSED;
+	put = start_counter(counter, own == CPG_OWN_NONE);
+	if (put == CPG_PUT_REFUSED)
+		*again = AGAIN_AT_ONCE;
+	else if (put == CPG_PUT_OUTDATED && own == CPG_OWN_NONE && !CPG_SKIP("counter-wait"))
+		*again = AGAIN_LATER;
 	return CPG_ADD_DONE;
+}
+
+/*
+ * Wait until nothing is pending on a counter's cell, where others are about to
+ * commit something: what its value is then is known only afterwards.  Beyond a
+ * time lock_not_available: there is no right sum to return.
+ */
+static void
+wait_for_commits(const Counter *counter, int64 end)
+{
+	static uint32 wait_event = 0;
+	CpgCell		cell = cpg_cell_key(cpg_guard, counter->key.hash);
+	long		length = 1;
+
+	if (wait_event == 0)
+		wait_event = CPG_WAIT_EVENT_NEW("CachePgCounterWait");
+	do
+	{
+		if (cpg_clock_now() >= end && !CPG_SKIP("counter-patience"))
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("could not change a cached counter while others commit"),
+					 errdetail("A prepared transaction, or one that is committing, sets or invalidates its key or one that shares its cell."),
+					 errhint("Try again. A transaction holds counters up while it is prepared, or its commit waits for a standby.")));
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, length, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		/* perhaps of a prepared transaction that has ended meanwhile */
+		cpg_twophase_resolve();
+		length = Min(2 * length, COUNTER_NAP_MAX);
+	} while (cpg_guard_pending(cpg_guard, cell));
+}
+
+/* Change a counter, in as many attempts as it takes. */
+static CpgAddResult
+add(Counter *counter, int64 *sum)
+{
+	int64		end = counter->now + COUNTER_PATIENCE;
+	CpgAddResult result;
+	Again		again;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = add_once(counter, sum, &again);
+		if (again == AGAIN_LATER)
+		{
+			wait_for_commits(counter, end);
+			counter->now = cpg_clock_now();
+		}
+	} while (again != AGAIN_NOT);
+	return result;
 }
 
 Datum
@@ -170,7 +244,6 @@ cachepg_cache_incr(PG_FUNCTION_ARGS)
 	Counter		counter;
 	CpgAddResult result;
 	int64		sum;
-	bool		again;
 
 	if (PG_ARGISNULL(1))
 		cpg_error_null_argument("delta");
@@ -186,11 +259,7 @@ cachepg_cache_incr(PG_FUNCTION_ARGS)
 		PG_RETURN_INT64(counter.delta);
 	}
 
-	do
-	{
-		CHECK_FOR_INTERRUPTS();
-		result = add_once(&counter, &sum, &again);
-	} while (again);
+	result = add(&counter, &sum);
 	if (result == CPG_ADD_NOT_INTEGER)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),

@@ -62,6 +62,20 @@ sub disputed
 is(disputed(), '', 'what a query loaded before two sets that dispute the key is gone');
 is(without($node, 'mark-dead', \&disputed), 0, 'control: without marks it comes back');
 
+# A counter is added to after the commit that sets it, not in the middle of it.
+sub counted
+{
+	run($reader, q{SELECT cache_clear(); SELECT cache_set('n', 1::bigint)});
+	stops($first, q{SELECT cache_set('n', 5::bigint)}, 'commit-visible');
+	go($second, q{SELECT cache_incr('n', 10)});
+	ok(defined wait_until($node, q{SELECT wait_event_type IN ('Extension', 'Client') FROM pg_stat_activity
+		WHERE query LIKE '%cache_incr%' AND pid <> pg_backend_pid()}), 'it waits, or has ended');
+	resume($first, 'commit-visible');
+	return done($second) . ' ' . run($reader, q{SELECT cache_get('n', 0::bigint)});
+}
+is(without($node, 'counter-patience', \&counted), '15 15', 'an increment waits for the commit of a set');
+is(without($node, 'counter-wait', \&counted), '10 5', 'control: else it is lost');
+
 # After all sets are lowered only the check of the key in the put is left.
 is(without($node, 'contention-check', sub {
 		without($node, 'put-key-check', sub { overtaken($later{set}, 'commit-lowered') }) }),

@@ -74,6 +74,15 @@ $node->safe_psql('postgres', q{COMMIT PREPARED 'loaded'});
 is(one_value($node, q{SELECT cache_get('p:set', 'none')}), 'none', 'nor does its commit');
 fill();
 
+# What a counter is then is not known until the end: no sum is made up.
+$node->safe_psql('postgres', q{SELECT cache_incr('p:n', 1000)});
+prepare('counter', q{SELECT cache_set('p:n', 5::bigint)});
+fails_with($node, q{SELECT cache_incr('p:n')}, '55P03', qr/could not change a cached counter/, 'a counter that a prepared transaction sets');
+my ($incr) = start_psql($node, q{SELECT cache_incr('p:n', 7)});
+$node->safe_psql('postgres', q{ROLLBACK PREPARED 'counter'});
+is((finish_psql($incr))[0][1], "7\n", 'it begins anew');
+is(one_value($node, q{SELECT cache_incr('p:n')}), '8', 'and counts');
+
 # A savepoint that was rolled back is no part of it.
 prepare('savepoint', q{INSERT INTO o VALUES (1); SAVEPOINT s; INSERT INTO t VALUES (10); ROLLBACK TO s});
 is(one_value($node, $states), 'o:commit_pending other:fresh set:fresh t:fresh tagged:fresh', 'what a savepoint undid is not fenced');
