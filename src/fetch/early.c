@@ -129,7 +129,7 @@ cpg_refresh_early(CpgCall *call)
 	if (call->reason != CPG_MAY_PUBLISH || cpg_breaker_refuses(call->ns, cpg_clock_now(), &retry_at))
 		return false;
 	cpg_flight_look(call->tag, cpg_clock_read(), &view);
-	if (view.state != CPG_FLIGHT_IDLE)
+	if (view.state != CPG_FLIGHT_IDLE || view.resting)
 		return false;
 	cpg_call_keep(call);
 	/* who has a value does not wait */
@@ -173,7 +173,11 @@ result_of(const CpgCall *call, const CpgOutcome *outcome)
 	return call->changed ? CPG_REFRESHED_CHANGED : CPG_REFRESHED_UNCHANGED;
 }
 
-/* Load in a worker.  What only fails here is left to sessions from now on. */
+/*
+ * Load in a worker.  A source that fails has the longer peace the more often it
+ * does so, as long as the value is there: who needs one then tries.  What only
+ * fails here is left to sessions from now on.
+ */
 static CpgRefreshed
 load_for(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 {
@@ -186,9 +190,8 @@ load_for(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 	if (!outcome->loaded && outcome->source_failed)
 	{
 		cpg_flight_look(call->tag, cpg_clock_now(), &view);
-		if (call->has_old && call->old.expiry > cpg_clock_now())
-			cpg_flight_mark(call->tag, CPG_FLIGHT_FAILED, view.sqlerrcode,
-							cpg_clock_now() + (call->ns->retry_after << Min(view.failures, BACK_OFF_MAX)));
+		cpg_flight_rest(call->tag, cpg_clock_now() +
+						(call->ns->retry_after << Min(view.in_a_row, BACK_OFF_MAX)));
 	}
 	else if (!outcome->loaded || outcome->unkept != CPG_COUNT_OUTDATED)
 		cpg_flight_foreground(call->tag, cpg_clock_now() + FOREGROUND_FOR);

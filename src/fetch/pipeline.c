@@ -143,6 +143,7 @@ cpg_call_loaded(CpgCall *call, CpgFlight *flight, CpgOutcome *outcome)
 	int64		slow = (int64) (ns->breaker_slow * ns->load_timeout * 1000);
 	bool		handed = false;
 
+	flight->loaded = true;
 	cpg_breaker_tell(flight, ns, cpg_clock_now(), call->loaded.microseconds >= slow);
 	outcome->unkept = call->reason;
 	if (ns->number >= 0)

@@ -46,10 +46,12 @@ typedef struct CpgFlightView
 	uint32		handed;			/* the last one that left its result to its
 								 * followers */
 	uint16		failures;		/* of flights, so far; wraps around */
+	uint8		in_a_row;		/* of them, since one had a value */
 	int			sqlerrcode;		/* of one that failed */
 	int64		until;			/* a mark's end */
 	bool		foreground;		/* workers cannot load it */
 	bool		private;		/* who has own changes cannot keep it */
+	bool		resting;		/* its renewal failed: not again for a while */
 	bool		forsaken;		/* it was queued and no worker took it */
 } CpgFlightView;
 
@@ -60,6 +62,7 @@ typedef struct CpgFlight
 	uint64		tag;
 	uint32		number;			/* meaningful if leading */
 	bool		leading;
+	bool		loaded;			/* it had a value */
 	int			permit;			/* namespace whose permit is held, -1: none */
 	int			breaker;		/* namespace that waits for a report, or -1 */
 	uint32		ticket;
@@ -81,7 +84,7 @@ extern Size cpg_flights_size(uint32 max_namespaces);
 extern void cpg_flights_init(CpgSharedFlights *flights, uint32 max_namespaces);
 extern uint64 cpg_flight_tag(const CpgKey *key);
 extern void cpg_flight_look(uint64 tag, int64 now, CpgFlightView *view);
-extern void cpg_flight_mark(uint64 tag, CpgFlightState state, int sqlerrcode, int64 until);
+extern void cpg_flight_rest(uint64 tag, int64 until);
 extern void cpg_flight_foreground(uint64 tag, int64 until);
 extern void cpg_flight_private(uint64 tag, int64 until);
 extern bool cpg_flight_claim(uint64 tag, int64 now, int64 until);

@@ -23,6 +23,8 @@ typedef struct CpgFlightSlot
 	int64		until;			/* of a mark */
 	int64		foreground;		/* until when workers cannot load it */
 	int64		private;		/* until when who has own changes loads alone */
+	int64		resting;		/* until when a value that is there is not
+								 * renewed */
 	uint32		number;			/* of the last flight begun */
 	uint32		handed;
 	int32		sqlerrcode;
@@ -30,6 +32,8 @@ typedef struct CpgFlightSlot
 	uint16		failures;		/* of flights, so far; wraps around */
 	uint16		waiters;		/* who keep the slot from being displaced */
 	uint8		state;			/* CpgFlightState */
+	uint8		in_a_row;		/* failures since a flight had a value, at
+								 * most 255 */
 } CpgFlightSlot;
 
 typedef struct CpgFlightStripe

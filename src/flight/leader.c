@@ -127,7 +127,15 @@ cpg_flight_land(CpgFlight *flight, CpgFlightState state, int sqlerrcode, int64 u
 		slot->sqlerrcode = sqlerrcode;
 		slot->until = until;
 		if (state == CPG_FLIGHT_FAILED || state == CPG_FLIGHT_ERROR)
+		{
 			slot->failures++;
+			slot->in_a_row = Min(slot->in_a_row + 1, PG_UINT8_MAX);
+		}
+		else if (flight->loaded)
+		{
+			slot->in_a_row = 0;
+			slot->resting = 0;
+		}
 		if (handed)
 			slot->handed = flight->number;
 		awaited = slot->waiters > 0;

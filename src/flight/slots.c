@@ -163,10 +163,12 @@ view_locked(const CpgFlightStripe *stripe, const CpgFlightSlot *slot, int64 now,
 	view->number = slot->number;
 	view->handed = slot->handed;
 	view->failures = slot->failures;
+	view->in_a_row = slot->in_a_row;
 	view->sqlerrcode = slot->sqlerrcode;
 	view->until = slot->until;
 	view->foreground = slot->foreground > now;
 	view->private = slot->private > now;
+	view->resting = slot->resting > now;
 	if (is_mark(view->state) && view->until <= now)
 	{
 		view->forsaken = view->state == CPG_FLIGHT_QUEUED;
@@ -185,23 +187,18 @@ cpg_flight_look(uint64 tag, int64 now, CpgFlightView *view)
 	SpinLockRelease(&stripe->lock);
 }
 
-/* Leave a mark, unless a flight is in progress. */
+/* Note that a value is not to be renewed before it is gone, until a time. */
 void
-cpg_flight_mark(uint64 tag, CpgFlightState state, int sqlerrcode, int64 until)
+cpg_flight_rest(uint64 tag, int64 until)
 {
 	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
 	CpgFlightSlot *slot;
 
 	SpinLockAcquire(&stripe->lock);
 	slot = cpg_flight_slot_for_locked(stripe, tag);
-	if (slot != NULL && slot->state != CPG_FLIGHT_LOADING)
-	{
-		slot->state = (uint8) state;
-		slot->sqlerrcode = sqlerrcode;
-		slot->until = until;
-	}
+	if (slot != NULL)
+		slot->resting = until;
 	SpinLockRelease(&stripe->lock);
-	ConditionVariableBroadcast(&stripe->changed);
 }
 
 /* Note that workers cannot load a tag, until a time. */

@@ -22,6 +22,7 @@ $node->safe_psql('postgres', q{
 	SELECT cache_namespace_create('f', ttl => '1 hour', retry_after => '1 ms', load_timeout => '1 min', breaker => false);
 	SELECT cache_namespace_create('bad', ttl => '1 hour', retry_after => '1 hour', breaker => false);
 	SELECT cache_namespace_create('again', ttl => '1 hour', retry_after => '50 ms', breaker => false);
+	SELECT cache_namespace_create('rests', ttl => '1 hour', retry_after => '200 ms', breaker => false);
 	SELECT cache_namespace_create('n', ttl => '1 hour');
 	CREATE TABLE source (v integer);
 	INSERT INTO source VALUES (1);
@@ -183,6 +184,22 @@ cmp_ok(count_of('again', 'loads_failed'), '<=', 8, 'less and less often');
 mode(0);
 more(3);
 ok(wait_until($node, q{SELECT cache_fetch('again:k', 'SELECT load()') = '301'}), 'until it succeeds');
+
+# That peace ends with the value: who needs one tries, and when that succeeds the
+# failures are forgotten.
+due('rests:k');
+mode(1);
+my $fails = fetch_of('rests:k') . q{ IS NOT NULL AND refreshes_failed >= %d FROM cache_namespace_stats WHERE namespace = 'rests'};
+ok(comes($node, sprintf($fails, 4), 't'), 'a worker fails four times');
+mode(0);
+run($s, q{SELECT cache_delete('rests:k'), pg_sleep(0.3)});
+like(fetch('rests:k'), qr/^\d+$/, 'what is gone is loaded after retry_after');
+my $failed = count_of('rests', 'refreshes_failed');
+run($s, q{SELECT cache_expire('rests:k')});
+mode(1);
+ok(comes($node, sprintf($fails, $failed + 2), 't', 3),
+	'and failures are counted anew');
+mode(0);
 
 # A loader that fails in workers only is left to sessions.
 due('f:k');
