@@ -98,6 +98,21 @@ BEGIN
 END $$;
 SELECT count(*) FROM generate_series(1, 10) i WHERE cache_get('kept:' || i, 0) = i;
 
+-- the first limit of a namespace, and the end of the last one, hold for what replaces older values
+SELECT cache_namespace_create('flips');
+SELECT count(cache_fetch('flips:' || i, 'SELECT 1')) FROM generate_series(1, 200) i;
+SELECT cache_namespace_alter('flips', max_entries => 10);
+SELECT count(cache_fetch('flips:' || i, 'SELECT 1')) FROM generate_series(1, 200) i;
+SELECT count(*) FROM cache_entries WHERE namespace = 'flips' AND state = 'fresh';
+SELECT cache_namespace_alter('flips', max_bytes => 1000, reset => '{max_entries}');
+SELECT count(cache_fetch('flips:' || i, 'SELECT 1')) FROM generate_series(1, 200) i;
+SELECT count(*) BETWEEN 1 AND 10 AS few FROM cache_entries WHERE namespace = 'flips' AND state = 'fresh';
+SELECT cache_namespace_alter('flips', reset => '{max_bytes}');
+SELECT count(cache_fetch('flips:' || i, 'SELECT 1')) FROM generate_series(1, 200) i;
+SELECT count(*) FROM cache_entries WHERE namespace = 'flips' AND state = 'fresh';
+SELECT * FROM cachepg_check();
+SELECT cache_namespace_drop('flips');
+
 -- more namespaces than the server has numbers for: those beyond are not cached, and nothing fails
 SELECT count(cache_namespace_create('many' || i)) FROM generate_series(1, current_setting('cachepg.max_namespaces')::int + 10) i;
 SELECT count(cache_set('many' || i || ':k', i)) = count(*) FROM generate_series(1, current_setting('cachepg.max_namespaces')::int + 10) i;

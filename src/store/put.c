@@ -246,6 +246,23 @@ keep_limits(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	}
 }
 
+/*
+ * The entry that a put is to take the place of, or 0.  One of before the namespace
+ * got its first limit, or lost its last one, is in another kind of queue, whose
+ * bounds would count for what replaced it: it leaves.
+ */
+static CpgRef
+present_entry(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *exact)
+{
+	CpgRef		present = cpg_index_find_locked(store, part, exact);
+
+	if (present == 0 ||
+		(cpg_entry(store, part, present)->queue == CPG_QUEUE_BOUNDED) == exact->bounded)
+		return present;
+	cpg_remove_locked(store, part, present, CPG_REMOVE_DELETED);
+	return 0;
+}
+
 /* One attempt under the lock; *again if room was made but not enough yet. */
 static CpgPutResult
 put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
@@ -270,9 +287,9 @@ put_locked(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	if (!allowed(store, part, cpg_index_find_locked(store, part, key), item, mode, now))
 		return CPG_PUT_REFUSED;
 
+	present = present_entry(store, part, &exact);
 	if (key->bounded)
-		keep_limits(store, part, key, item, cpg_arena_block_size(size),
-					cpg_index_find_locked(store, part, &exact));
+		keep_limits(store, part, key, item, cpg_arena_block_size(size), present);
 	if (!make_room(store, part, size, now))
 	{
 		*again = true;
@@ -313,7 +330,8 @@ cpg_store_fits(const CpgSharedStore *store, const CpgKey *key, const CpgItem *it
  * variant with the key's fingerprint.  May evict other entries.  A value whose
  * key was invalidated since the item's stamp, or is being invalidated, is
  * outdated.  A value above cpg_store_value_max, or too large for its namespace,
- * is refused; if no room can be made the present value stays.  No lock may be
+ * is refused; if no room can be made the present value stays, unless limits have
+ * come or gone since it was stored.  No lock may be
  * held.  Allocates and throws nothing: this may be part of committing.
  */
 CpgPutResult
