@@ -63,7 +63,20 @@ SELECT cache_namespace_drop(NULL);
 SELECT cache_namespace_drop('default');
 SELECT cache_namespace_drop('');
 SELECT cache_clear('absent');
+SELECT cache_namespace_create('bad', min_ttl => '2 min', max_ttl => '1 min');
 SELECT count(*) FROM cache_namespaces WHERE name = 'bad';
+-- also with what is there; one of them alone may be beyond the other's default
+SELECT cache_namespace_create('odd', min_ttl => '1 day');
+SELECT cache_namespace_alter('odd', max_ttl => '1 hour');
+SELECT cache_namespace_alter('odd', max_ttl => '2 days'), cache_namespace_alter('odd', min_ttl => '2 days');
+SELECT cache_namespace_alter('odd', min_ttl => '3 days');
+SELECT cache_namespace_alter('odd', min_ttl => '3 days', reset => '{max_ttl}');
+-- what has no effect is said to have none
+SELECT cache_namespace_alter('odd', soft_ttl => '5 min'), cache_namespace_alter('odd', ttl => '301 s'), cache_namespace_alter('odd', ttl => '1 min');
+SELECT cache_namespace_alter('odd', soft_timeout => '1 s');
+SELECT cache_namespace_alter('odd', stale_for => '1 day'), cache_namespace_alter('odd', max_entries => 5);
+SELECT cache_namespace_alter('odd', reset => '{stale_for,soft_ttl}');
+SELECT cache_namespace_drop('odd');
 
 -- alter: NULL leaves an option, reset takes it to its default
 SELECT cache_namespace_alter('full', ttl => '2 hours', max_bytes => 200000);

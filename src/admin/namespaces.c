@@ -131,6 +131,19 @@ check_options(FunctionCallInfo fcinfo)
 	}
 }
 
+/* Look at a policy that was written: at options that mean something together. */
+static void
+check_policy(FunctionCallInfo fcinfo, const CpgCatalog *catalog, const char *name, const bool *reset)
+{
+	bool		given[CPG_NOPTIONS];
+	CpgNamespace row;
+
+	for (int i = 0; i < CPG_NOPTIONS; i++)
+		given[i] = !PG_ARGISNULL(i + 1) || (reset != NULL && reset[i]);
+	if (cpg_catalog_read_row(catalog, name, &row))
+		cpg_options_check_together(&row, given);
+}
+
 /*
  * Whether an option is given that is for the owner to decide.  To reset one is
  * not: the defaults share nothing.
@@ -212,6 +225,7 @@ cachepg_cache_namespace_create(PG_FUNCTION_ARGS)
 	 * leaves out
 	 */
 	delete_rows(&catalog, catalog.acl_table, "namespace", name);
+	check_policy(fcinfo, &catalog, name, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -302,6 +316,7 @@ cachepg_cache_namespace_alter(PG_FUNCTION_ARGS)
 	appendStringInfo(&statement.sql, " WHERE name OPERATOR(pg_catalog.=) $%d",
 					 add_param(&statement, TEXTOID, CStringGetTextDatum(name), false));
 	run(&statement, &catalog);
+	check_policy(fcinfo, &catalog, name, reset);
 	PG_RETURN_VOID();
 }
 

@@ -103,6 +103,7 @@ set_defaults(CpgNamespace *ns, const char *name, Oid owner)
 	cpg_options_default(ns);
 }
 
+/* A namespace as its row says, without defaults that follow from other options. */
 static void
 read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc, MemoryContext context)
 {
@@ -119,7 +120,6 @@ read_namespace(CpgNamespace *ns, HeapTuple tuple, TupleDesc desc, MemoryContext 
 		if (!nulls[COL_FIRST_OPTION - 1 + i])
 			cpg_option_read(&cpg_options[i], values[COL_FIRST_OPTION - 1 + i], ns, context);
 	}
-	cpg_options_complete(ns);
 }
 
 static void
@@ -190,6 +190,7 @@ cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count)
 		CpgNamespace ns;
 
 		read_namespace(&ns, tuple, RelationGetDescr(rel), context);
+		cpg_options_complete(&ns);
 		if (strcmp(ns.name, CPG_DEFAULT_NAMESPACE) == 0)
 		{
 			/* the same namespace, with or without a row */
@@ -207,4 +208,26 @@ cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count)
 	read_grants(catalog, context, list, n);
 	*count = n;
 	return list;
+}
+
+/*
+ * The policy that the row of a namespace says, in the current memory context,
+ * without defaults that follow from other options; false if it has none.
+ */
+bool
+cpg_catalog_read_row(const CpgCatalog *catalog, const char *name, CpgNamespace *ns)
+{
+	Relation	rel = table_open(catalog->table, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	bool		found = false;
+	HeapTuple	tuple;
+
+	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		read_namespace(ns, tuple, RelationGetDescr(rel), CurrentMemoryContext);
+		found = strcmp(ns->name, name) == 0;
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return found;
 }

@@ -190,6 +190,7 @@ extern void cpg_options_default(CpgNamespace *ns);
 extern void cpg_options_complete(CpgNamespace *ns);
 extern Oid	cpg_option_type(const CpgOption *option);
 extern void cpg_option_check(const CpgOption *option, Datum value);
+extern void cpg_options_check_together(const CpgNamespace *ns, const bool *given);
 extern void cpg_option_read(const CpgOption *option, Datum value, CpgNamespace *ns, MemoryContext context);
 extern Datum cpg_option_show(const CpgOption *option, const CpgNamespace *ns, bool *isnull);
 
@@ -212,6 +213,7 @@ typedef struct CpgCatalog
 
 extern CpgCatalog cpg_catalog_find(void);
 extern char *cpg_catalog_version(void);
+extern bool cpg_catalog_read_row(const CpgCatalog *catalog, const char *name, CpgNamespace *ns);
 extern CpgNamespace *cpg_catalog_read(const CpgCatalog *catalog, MemoryContext context, int *count);
 
 #endif							/* CPG_POLICY_NAMESPACE_H */

@@ -301,6 +301,39 @@ cpg_option_check(const CpgOption *option, Datum value)
 	}
 }
 
+/* Whether one of two options is given. */
+static bool
+is_either_given(const bool *given, size_t one, size_t other)
+{
+	for (int i = 0; i < CPG_NOPTIONS; i++)
+	{
+		if (given[i] && (cpg_options[i].offset == one || cpg_options[i].offset == other))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Look at options that mean something together, of a policy as its row says, if
+ * one of them is given: raise invalid_parameter_value for what cannot be, tell of
+ * what has no effect.
+ */
+void
+cpg_options_check_together(const CpgNamespace *ns, const bool *given)
+{
+	if (is_either_given(given, AT(min_ttl), AT(max_ttl)) &&
+		ns->max_ttl != 0 && ns->min_ttl > ns->max_ttl)
+		cpg_error_bad_argument("min_ttl must not be greater than max_ttl");
+	if (is_either_given(given, AT(soft_ttl), AT(ttl)) && !ns->adaptive && ns->soft_ttl >= ns->ttl)
+		ereport(NOTICE,
+				(errmsg("soft_ttl has no effect in cache namespace \"%s\"", ns->name),
+				 errdetail("It is not shorter than ttl.")));
+	if (is_either_given(given, AT(soft_timeout), AT(stale_for)) && ns->soft_timeout != 0 && ns->stale_for == 0)
+		ereport(NOTICE,
+				(errmsg("soft_timeout has no effect in cache namespace \"%s\"", ns->name),
+				 errdetail("Without stale_for there are no expired values to return after it.")));
+}
+
 /* Empty names, which no function writes, are skipped. */
 static void
 read_vary_by(CpgNamespace *ns, Datum value, MemoryContext context)
