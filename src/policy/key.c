@@ -30,6 +30,15 @@ check_length(Size len)
 				 errhint("Use a hash of the long part, such as md5(...).")));
 }
 
+/* The key of a text (not copied) in an attached namespace, for any reader. */
+void		pg_attribute_hot
+cpg_key_of(const CpgNamespace *ns, const char *data, Size len, CpgKey *out)
+{
+	cpg_key_init(out, cpg_store, (uint16) ns->number, data, len);
+	out->generation = ns->generation;
+	out->bounded = cpg_namespace_bounded(ns);
+}
+
 static inline CpgNamespace *
 resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out)
 {
@@ -52,10 +61,8 @@ resolve(const text *key, uint8 privileges, bool enabled, bool exact, CpgKey *out
 		ns->number = -1;
 		return ns;
 	}
-	cpg_key_init(out, cpg_store, (uint16) ns->number, data, len);
-	out->generation = ns->generation;
+	cpg_key_of(ns, data, len, out);
 	out->role = ns->shared ? InvalidOid : GetUserId();
-	out->bounded = cpg_namespace_bounded(ns);
 	cpg_store_prefetch(cpg_store, out);
 	if (!exact)
 		cpg_identity_of_read(ns, out);

@@ -11,6 +11,7 @@
 #include "policy/namespace.h"
 #include "store/store.h"
 
+extern void cpg_key_of(const CpgNamespace *ns, const char *data, Size len, CpgKey *out);
 extern CpgNamespace *cpg_key_resolve(const text *key, uint8 privileges, CpgKey *out);
 extern CpgNamespace *cpg_key_resolve_exact(const text *key, uint8 privileges, CpgKey *out);
 extern CpgNamespace *cpg_key_resolve_always(const text *key, uint8 privileges, CpgKey *out);

@@ -238,8 +238,7 @@ invalidate_key(const Rule *rule, const char *data, int len)
 	ns = cpg_namespace_resolve(data, len);
 	if (!is_in_reach(rule, ns) || !cpg_namespace_attach(ns))
 		return;
-	cpg_key_init(&key, cpg_store, (uint16) ns->number, data, len);
-	key.bounded = cpg_namespace_bounded(ns);
+	cpg_key_of(ns, data, len, &key);
 	cpg_inval_key(&key);
 }
 

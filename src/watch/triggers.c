@@ -130,8 +130,7 @@ cpg_watch_clear_keys(const CpgTemplate *template)
 		return;
 	if (cpg_template_constant(template) && len <= CPG_KEY_MAX)
 	{
-		cpg_key_init(&key, cpg_store, (uint16) ns->number, head, len);
-		key.bounded = cpg_namespace_bounded(ns);
+		cpg_key_of(ns, head, len, &key);
 		cpg_inval_key(&key);
 	}
 	else
