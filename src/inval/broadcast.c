@@ -84,7 +84,7 @@ add_soft_cell(const CpgPending *op)
 	if (cpg_cell_kind(cpg_guard, op->cell) == CPG_CELL_NAMESPACE)
 		add_namespace(CPG_MESSAGE_EXPIRE_NAMESPACE, op->cell);
 	else
-		add(CPG_MESSAGE_EXPIRE_TAG, op->cell, op->name, op->name_len);
+		add_named(CPG_MESSAGE_EXPIRE_TAG, op);
 }
 
 static void

@@ -124,6 +124,26 @@ for my $case (
 	cmp_ok($beat->{seq}, '>=', $message->{seq}, '... and the beat knows of it');
 }
 
+# Of what shares a cell here, as of so many some does, each is named: on other
+# servers it need not share one.
+for my $case ([ 'cache_invalidate_tag', 'tag' ], [ 'cache_expire_tag', 'expire-tag' ])
+{
+	my ($function, $thing) = @$case;
+	my $mark = "mark $function";
+	my %told;
+
+	$node->safe_psql('postgres', "SELECT $function('tag' || i), $function('tag' || i) FROM generate_series(1, 950) i");
+	$node->safe_psql('postgres', "SELECT cache_invalidate('$mark')");
+	until ($told{"key $mark"})
+	{
+		my $message = next_of('inval');
+
+		$told{$_}++ for @{ $message->{things} };
+	}
+	is(scalar(grep { ($told{"$thing tag$_"} // 0) == 1 } 1 .. 950), 950, "$function names all tags, once");
+	ok(!grep({ /^database/ } keys %told), '... and nothing else');
+}
+
 # the program of the documentation
 SKIP:
 {
