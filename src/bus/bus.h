@@ -44,6 +44,7 @@ typedef struct CpgBusRecord
 	Size		room;
 	uint32		nitems;
 	bool		too_long;		/* more than a message can hold */
+	bool global;				/* something in it concerns other databases */
 } CpgBusRecord;
 
 /* One thing of a record, as it is read. */

@@ -194,7 +194,7 @@ append_locked(const CpgBusRecord *record, const Head *head)
  *	 active now: 8 is to be told, too
  */
 static uint64
-draw_untold(Oid database, XLogRecPtr lsn)
+draw_untold(XLogRecPtr lsn)
 {
 	uint64		number = cpg_guard_draw(cpg_guard);
 
@@ -202,15 +202,15 @@ draw_untold(Oid database, XLogRecPtr lsn)
 	if (cpg_bus_active())
 	{
 		LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
-		lose_locked(database, number, lsn);
+		lose_locked(InvalidOid, number, lsn);
 		LWLockRelease(&cpg_bus->lock.lock);
 	}
 	return number;
 }
 
 /*
- * Draw the number of a commit and have others told what it invalidates.  The
- * record is NULL if there was no time to make one.  Never fails.
+ * Draw the number of a commit and have others told what it invalidates.  Without a
+ * record that is everything in the database; InvalidOid: in all.  Never fails.
  */
 uint64		pg_attribute_hot
 cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
@@ -221,7 +221,7 @@ cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 	if (CPG_SKIP("bus-records"))
 		return cpg_guard_draw(cpg_guard);
 	if (!cpg_bus_active())
-		return cpg_bus_usable() ? draw_untold(database, lsn) : cpg_guard_draw(cpg_guard);
+		return cpg_bus_usable() ? draw_untold(lsn) : cpg_guard_draw(cpg_guard);
 	LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
 	head.number = cpg_guard_draw(cpg_guard);
 	if (record != NULL && !record->too_long)
@@ -230,7 +230,7 @@ cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 		head.len = (uint32) record->len;
 	}
 	if (head.nitems == 0 || !append_locked(record, &head))
-		lose_locked(database, head.number, lsn);
+		lose_locked(record != NULL && record->global ? InvalidOid : database, head.number, lsn);
 	latch = cpg_bus->broadcaster;
 	LWLockRelease(&cpg_bus->lock.lock);
 	if (latch != NULL)

@@ -19,6 +19,7 @@ my $channel = 'cachepg:default:bus';
 my $redis = start_redis();
 my $node = new_cluster(
 	'a',
+	'max_prepared_transactions' => 5,
 	'cachepg.redis_servers' => redis_url($redis),
 	'cachepg.server_name' => 'a',
 	'cachepg.bus_heartbeat' => '50ms');
@@ -142,6 +143,32 @@ for my $case ([ 'cache_invalidate_tag', 'tag' ], [ 'cache_expire_tag', 'expire-t
 	}
 	is(scalar(grep { ($told{"$thing tag$_"} // 0) == 1 } 1 .. 950), 950, "$function names all tags, once");
 	ok(!grep({ /^database/ } keys %told), '... and nothing else');
+}
+
+# What is too much for a message, or comes from a prepared transaction, stands for its
+# database, but for all of them if it is about roles.
+my $tags = q{SELECT count(cache_invalidate_tag('tag' || i)) FROM generate_series(1, %d) i};
+
+$node->safe_psql('postgres', 'CREATE ROLE one; CREATE ROLE two; CREATE ROLE three');
+for my $case (
+	[ 'tags', sprintf("BEGIN; $tags; COMMIT", 1100), 'postgres' ],
+	[ 'roles and tags', sprintf("BEGIN; GRANT one TO two; REVOKE one FROM two; DROP OWNED BY three; $tags; COMMIT", 999), '-' ],
+	[ 'tags of a prepared transaction', sprintf("BEGIN; $tags; PREPARE TRANSACTION 'x'; COMMIT PREPARED 'x'", 3), 'postgres' ],
+	[ 'roles of a prepared transaction', "BEGIN; GRANT one TO two; PREPARE TRANSACTION 'x'; COMMIT PREPARED 'x'", '-' ])
+{
+	my ($what, $statements, $database) = @$case;
+	my $mark = "mark $what";
+	my $message;
+	my %told;
+
+	$node->safe_psql('postgres', $statements);
+	$node->safe_psql('postgres', "SELECT cache_invalidate('$mark')");
+	until ($told{"key $mark"})
+	{
+		$message = next_of('inval');
+		$told{ $_ =~ /^database/ ? "database $message->{database}" : $_ }++ for @{ $message->{things} };
+	}
+	is(join(' ', grep { /^database/ } keys %told), "database $database", "$what: everything in it is told");
 }
 
 # the program of the documentation
