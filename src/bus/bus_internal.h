@@ -41,6 +41,7 @@ struct CpgSharedBus
 	CpgMirrorState home;
 	/* read without it */
 	pg_atomic_uint32 active;	/* commits put records here */
+	pg_atomic_uint64 told;		/* when Redis last took a message, ms */
 	pg_atomic_uint32 current;	/* of the mirror: see mirror.c */
 	pg_atomic_uint64 floor;
 	pg_atomic_uint64 lsn;		/* of the newest commit of the primary that

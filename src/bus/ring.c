@@ -14,6 +14,7 @@
 #include "bus/frames.h"
 #include "clock.h"
 #include "fault.h"
+#include "guc.h"
 #include "miscadmin.h"
 #include "shmem.h"
 
@@ -62,6 +63,7 @@ cpg_bus_init(CpgSharedBus *bus, Size memory, bool wanted, uint32 mirrors, int tr
 		;
 	pg_atomic_init_u32(&bus->active, 0);
 	pg_atomic_init_u64(&bus->lsn, 0);
+	pg_atomic_init_u64(&bus->told, 0);
 	cpg_mirror_init(bus);
 }
 
@@ -77,6 +79,23 @@ bool		pg_attribute_hot
 cpg_bus_active(void)
 {
 	return cpg_bus != NULL && pg_atomic_read_u32(&cpg_bus->active) != 0;
+}
+
+/*
+ * Whether what is left to the broadcaster will be sent soon, as far as one can
+ * tell: there is one, and Redis has taken a message of it lately.
+ */
+bool
+cpg_bus_sending(int64 now)
+{
+	return cpg_bus_active() && now - (int64) pg_atomic_read_u64(&cpg_bus->told) <= cpg_bus_silence;
+}
+
+/* Redis has taken a message. */
+void
+cpg_bus_note_sending(int64 now)
+{
+	pg_atomic_write_u64(&cpg_bus->told, (uint64) now);
 }
 
 /* Wake the broadcaster, if there is one. */

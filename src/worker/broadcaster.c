@@ -378,6 +378,7 @@ note_success(void)
 					  errdetail("Recovered after %d attempts.", failures)));
 	failures = 0;
 	retry_at = 0;
+	cpg_bus_note_sending(cpg_clock_now());
 }
 
 /* The answer to TIME: seconds and microseconds. */
@@ -512,9 +513,9 @@ pause_length(bool more)
 {
 	int64		now = cpg_clock_now();
 
-	if (retry_at > now)
-		return (long) (retry_at - now);
-	return more ? 0 : (long) Max(Min(beat_at - now, 1000), 1);
+	if (more)
+		return 0;
+	return (long) Max(Min((retry_at > now ? retry_at : beat_at) - now, 1000), 1);
 }
 
 /*
@@ -542,14 +543,16 @@ work(void)
 {
 	bool		more = false;
 
-	if (!cpg_redis_configured() || cpg_clock_now() < retry_at)
+	if (!cpg_redis_configured())
 		return false;
-	fill_outbox();
-	if (outbox.count > outbox.sent)
-		more = send_messages() && !outbox.batch.drained;
-	if (failures == 0)
-		more |= cpg_values_send();
-	return more;
+	if (cpg_clock_now() >= retry_at)
+	{
+		fill_outbox();
+		if (outbox.count > outbox.sent)
+			more = send_messages() && !outbox.batch.drained;
+	}
+	/* values and locks may be on other servers than the bus */
+	return cpg_values_send() || more;
 }
 
 /* Main loop.  SIGUSR1 keeps its standard handler, so barriers are answered. */
