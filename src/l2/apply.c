@@ -189,6 +189,35 @@ cpg_apply_item(const CpgApply *apply, const CpgMessageItem *item)
 		invalidate_here(apply, (uint16) database, item);
 }
 
+/*
+ * Have those who take values of this server from Redis refuse all that there are:
+ * each depends on the cell of its namespace.  Other homes make no use of that;
+ * "everything" they would say again, for this one to do likewise, and so on.
+ */
+static void
+retell_everything(void)
+{
+	char		room[CPG_BUS_ITEM_SIZE * CPG_BUS_ITEMS_MAX];
+	CpgBusRecord record = {.data = room,.room = sizeof(room)};
+	CpgBusItem	item = {.what = CPG_MESSAGE_CELL};
+	CpgRegistration is;
+
+	for (CpgCell i = 0; i < cpg_guard->config.namespaces; i++)
+	{
+		item.cell = cpg_cell_namespace((uint16) i);
+		(void) cpg_registry_read((int) i, &is);
+		if (OidIsValid(is.database))
+			cpg_bus_record_add(&record, NULL, &item);
+		if (record.nitems == CPG_BUS_ITEMS_MAX)
+		{
+			(void) cpg_bus_draw(&record, InvalidOid, InvalidXLogRecPtr);
+			record.len = record.nitems = 0;
+		}
+	}
+	if (record.nitems > 0)
+		(void) cpg_bus_draw(&record, InvalidOid, InvalidXLogRecPtr);
+}
+
 /* Something of the origin's was missed, or it invalidated everything. */
 void
 cpg_apply_everything(const CpgApply *apply)
@@ -198,5 +227,5 @@ cpg_apply_everything(const CpgApply *apply)
 	for (CpgCell i = 0; i < cpg_guard->config.namespaces; i++)
 		cpg_guard_bump_quietly(cpg_guard, cpg_cell_namespace((uint16) i));
 	if (apply->retell)
-		(void) cpg_bus_draw(NULL, InvalidOid, InvalidXLogRecPtr);
+		retell_everything();
 }

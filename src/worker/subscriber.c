@@ -64,6 +64,7 @@
 #define RETRY_TIME		200		/* ms */
 #define CLOCK_TIME		1000	/* ms after which Redis is asked for the time
 								 * again */
+#define REPORT_TIME		(3600 * 1000)	/* ms between two warnings of one kind */
 #define ID_SIZE			48
 
 typedef enum OriginState
@@ -161,6 +162,26 @@ lose_track(Origin *origin, const CpgMessageHeader *header)
 	cpg_apply_everything(&apply);
 }
 
+/*
+ * Only homes tell of cells.  Two of them overwrite each other's values in Redis,
+ * which both then refuse: say so, now and then.
+ */
+static void
+watch_homes(const CpgMessageHeader *header)
+{
+	static int64 reported_at = 0;
+	int64		now = cpg_clock_now();
+
+	if (is_home(header->origin) || (reported_at != 0 && now - reported_at < REPORT_TIME))
+		return;
+	reported_at = now;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("server \"%s\" of the cachepg cluster writes to Redis as another home", header->origin),
+			 errdetail("What one home writes the other refuses."),
+			 errhint("Set \"cachepg.l2_home\" on all servers but one.")));
+}
+
 /* Apply the items of a message. */
 static void
 apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
@@ -176,6 +197,8 @@ apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
 		cpg_bus_note_lsn(header->lsn);
 	while (cpg_message_next(reader, &item, name, sizeof(name)))
 	{
+		if (item.what == CPG_MESSAGE_CELL)
+			watch_homes(header);
 		if (item.what == CPG_MESSAGE_DATABASE && header->database[0] == '\0')
 			cpg_apply_everything(&apply);
 		else
