@@ -145,6 +145,31 @@ for my $case ([ 'cache_invalidate_tag', 'tag' ], [ 'cache_expire_tag', 'expire-t
 	ok(!grep({ /^database/ } keys %told), '... and nothing else');
 }
 
+# Names of databases are read once a second, while a message is made: that is no reason
+# to keep the message for ever.
+sub memory_of_broadcaster
+{
+	my $at = -s $node->logfile;
+
+	$node->safe_psql('postgres', q{SELECT pg_log_backend_memory_contexts(pid) FROM pg_stat_activity WHERE backend_type = 'cachepg broadcaster'});
+	$node->wait_for_log(qr/Grand total: \d+ bytes/, $at);
+	my ($used) = substr(slurp_file($node->logfile), $at) =~ /TopMemoryContext: .*?(\d+) used/;
+	return $used;
+}
+
+my $long = q{SELECT count(cache_invalidate_tag(repeat('x', 50) || i)) FROM generate_series(1, 900) i};
+
+$node->safe_psql('postgres', $long);
+sleep(1.2);
+$node->safe_psql('postgres', $long);
+my $used = memory_of_broadcaster();
+for (1 .. 3)
+{
+	sleep(1.2);
+	$node->safe_psql('postgres', $long);
+}
+cmp_ok(memory_of_broadcaster() - $used, '<', 40000, 'the broadcaster keeps no messages');
+
 # What is too much for a message, or comes from a prepared transaction, stands for its
 # database, but for all of them if it is about roles.
 my $tags = q{SELECT count(cache_invalidate_tag('tag' || i)) FROM generate_series(1, %d) i};
