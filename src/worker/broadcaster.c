@@ -423,7 +423,7 @@ prepare(Sending *sending, CpgRedisCommand *command, StringInfo message, const ch
 
 /*
  * Send the next messages together; *taken is how many of them Redis has, from
- * the first on, and *refusal the server's error if it does not take the next.
+ * the first on, and *refusal the server's code if it does not take the next.
  * What follows a refused one may have been taken: whoever hears it misses one,
  * and forgets what he has.
  */
@@ -432,6 +432,7 @@ send_some(int *taken, const char **refusal)
 {
 	static const char *clock[] = {"TIME"};
 	static const size_t clock_lens[] = {4};
+	static char code[CPG_REDIS_CODE_SIZE];
 	int			count = Min(outbox.count - outbox.sent, MESSAGES_AT_ONCE);
 	Sending		sending[MESSAGES_AT_ONCE];
 	CpgRedisCommand command[2 * MESSAGES_AT_ONCE + 1];
@@ -456,7 +457,10 @@ send_some(int *taken, const char **refusal)
 	while (status == CPG_REDIS_OK && *taken < count && *refusal == NULL)
 	{
 		if (reply[2 * *taken].type == CPG_REDIS_ERROR)
-			*refusal = reply[2 * *taken].data;
+		{
+			cpg_reply_code(&reply[2 * *taken], code, sizeof(code));
+			*refusal = code[0] != '\0' ? code : "ERR";
+		}
 		else
 			(*taken)++;
 	}

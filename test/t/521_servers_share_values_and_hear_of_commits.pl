@@ -199,7 +199,7 @@ for my $case (
 	current('... until Redis takes writes again');
 	is(on($b, q{SELECT cache_get('s:full', '')}), '', 'what was invalidated meanwhile is gone');
 }
-like(slurp_file($a->logfile), qr/could not tell other servers of invalidations: OOM.*Attempt 1, retrying in \d+ ms/s, 'attempts are logged');
+like(slurp_file($a->logfile), qr/could not tell other servers of invalidations: OOM\n.*Attempt 1, retrying in \d+ ms/s, 'attempts are logged, with the code of the error alone');
 like(slurp_file($a->logfile), qr/tells other servers of invalidations again.*Recovered after \d+ attempts/s, 'so is the recovery');
 
 # a begins a new life; until b has heard of it, that is for as long as a may be
