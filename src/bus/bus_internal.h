@@ -36,6 +36,7 @@ struct CpgSharedBus
 	uint64		last_message;	/* number of the last one that Redis has */
 	uint64		last_number;	/* of the last one that was made: Redis may
 								 * have it */
+	XLogRecPtr	newest;			/* the largest position of a record */
 	Latch	   *broadcaster;	/* to be set when there is something to send,
 								 * or NULL */
 	CpgMirrorState home;

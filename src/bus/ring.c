@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "bus/bus_internal.h"
 #include "bus/frames.h"
 #include "clock.h"
@@ -136,7 +137,7 @@ cpg_bus_activate(bool active)
 		cpg_bus->nlost = 1;
 		cpg_bus->lost[0].database = InvalidOid;
 		cpg_bus->lost[0].number = cpg_guard_draw(cpg_guard);
-		cpg_bus->lost[0].lsn = InvalidXLogRecPtr;
+		cpg_bus->lost[0].lsn = GetXLogInsertRecPtr();
 	}
 	LWLockRelease(&cpg_bus->lock.lock);
 }
@@ -234,7 +235,7 @@ draw_untold(XLogRecPtr lsn)
 uint64		pg_attribute_hot
 cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 {
-	Head		head = {.lsn = lsn,.database = database};
+	Head		head = {.database = database};
 	Latch	   *latch;
 
 	if (CPG_SKIP("bus-records"))
@@ -243,13 +244,16 @@ cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 		return cpg_bus_usable() ? draw_untold(lsn) : cpg_guard_draw(cpg_guard);
 	LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
 	head.number = cpg_guard_draw(cpg_guard);
+	/* who has missed a record knows by the next one how far to replay */
+	cpg_bus->newest = Max(cpg_bus->newest, lsn);
+	head.lsn = cpg_bus->newest;
 	if (record != NULL && !record->too_long)
 	{
 		head.nitems = record->nitems;
 		head.len = (uint32) record->len;
 	}
 	if (head.nitems == 0 || !append_locked(record, &head))
-		lose_locked(record != NULL && record->global ? InvalidOid : database, head.number, lsn);
+		lose_locked(record != NULL && record->global ? InvalidOid : database, head.number, head.lsn);
 	latch = cpg_bus->broadcaster;
 	LWLockRelease(&cpg_bus->lock.lock);
 	if (latch != NULL)
@@ -329,7 +333,7 @@ collect_bumps_locked(CpgBusBatch *batch)
 	uint64		bumped = pg_atomic_read_u64(&cpg_guard->bumped);
 
 	if (bumped > cpg_bus->bumped_told)
-		lose_locked(InvalidOid, bumped, InvalidXLogRecPtr);
+		lose_locked(InvalidOid, bumped, GetXLogInsertRecPtr());
 	batch->bumped = bumped;
 }
 

@@ -300,7 +300,7 @@ write_beat(void)
 	CpgMessageHeader header;
 	CpgMessageWriter writer;
 
-	set_header(&header, CPG_MESSAGE_BEAT, outbox.last, outbox.batch.settled, InvalidXLogRecPtr);
+	set_header(&header, CPG_MESSAGE_BEAT, outbox.last, outbox.batch.settled, GetXLogInsertRecPtr());
 	begin_message(&writer, &header);
 	end_message(&writer);
 	last_beat = cpg_clock_now();

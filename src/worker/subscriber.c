@@ -142,12 +142,24 @@ begin_apply(CpgApply *apply, const CpgMessageHeader *header)
 		apply->database = cpg_database_of_name(header->database);
 }
 
-/* Something of an origin is not known: forget what it could have invalidated. */
+/* On a standby: what was heard of the primary will be seen when that is replayed. */
+static void
+note_position(const CpgMessageHeader *header)
+{
+	if (header->system == GetSystemIdentifier())
+		cpg_bus_note_lsn(header->lsn);
+}
+
+/*
+ * Something of an origin is not known: forget what it could have invalidated.  All
+ * of that was committed before the position of this message.
+ */
 static void
 lose_track(Origin *origin, const CpgMessageHeader *header)
 {
 	CpgApply	apply;
 
+	note_position(header);
 	if (memcmp(origin->epoch, header->epoch, sizeof(origin->epoch)) != 0)
 	{
 		memcpy(origin->before, origin->epoch, sizeof(origin->epoch));
@@ -193,8 +205,7 @@ apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
 	begin_apply(&apply, header);
 	if (apply.from_home)
 		cpg_mirror_note_change(header->seq);
-	if (header->system == GetSystemIdentifier())
-		cpg_bus_note_lsn(header->lsn);
+	note_position(header);
 	while (cpg_message_next(reader, &item, name, sizeof(name)))
 	{
 		if (item.what == CPG_MESSAGE_CELL)
