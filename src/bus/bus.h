@@ -44,6 +44,7 @@ typedef struct CpgBusRecord
 	Size		room;
 	uint32		nitems;
 	bool		too_long;		/* more than a message can hold */
+	bool global;				/* something in it concerns other databases */
 } CpgBusRecord;
 
 /* One thing of a record, as it is read. */
@@ -117,6 +118,8 @@ extern Size cpg_bus_size(Size memory, bool wanted, uint32 mirrors);
 extern void cpg_bus_init(CpgSharedBus *bus, Size memory, bool wanted, uint32 mirrors, int tranche);
 extern bool cpg_bus_usable(void);
 extern bool cpg_bus_active(void);
+extern bool cpg_bus_sending(int64 now);
+extern void cpg_bus_note_sending(int64 now);
 extern void cpg_bus_activate(bool active);
 extern void cpg_bus_wake(void);
 extern void cpg_bus_epoch(uint8 *epoch);

@@ -36,11 +36,13 @@ struct CpgSharedBus
 	uint64		last_message;	/* number of the last one that Redis has */
 	uint64		last_number;	/* of the last one that was made: Redis may
 								 * have it */
+	XLogRecPtr	newest;			/* the largest position of a record */
 	Latch	   *broadcaster;	/* to be set when there is something to send,
 								 * or NULL */
 	CpgMirrorState home;
 	/* read without it */
 	pg_atomic_uint32 active;	/* commits put records here */
+	pg_atomic_uint64 told;		/* when Redis last took a message, ms */
 	pg_atomic_uint32 current;	/* of the mirror: see mirror.c */
 	pg_atomic_uint64 floor;
 	pg_atomic_uint64 lsn;		/* of the newest commit of the primary that

@@ -15,7 +15,7 @@
 
 /*
  * Add an item.  A record that gets too long for a message stands for everything
- * in its database.  May run out of memory.
+ * in its database, or, if it is global, in all of them.  May run out of memory.
  */
 void
 cpg_bus_record_add(CpgBusRecord *record, MemoryContext context, const CpgBusItem *item)

@@ -10,10 +10,12 @@
  */
 #include "postgres.h"
 
+#include "access/xlog.h"
 #include "bus/bus_internal.h"
 #include "bus/frames.h"
 #include "clock.h"
 #include "fault.h"
+#include "guc.h"
 #include "miscadmin.h"
 #include "shmem.h"
 
@@ -62,6 +64,7 @@ cpg_bus_init(CpgSharedBus *bus, Size memory, bool wanted, uint32 mirrors, int tr
 		;
 	pg_atomic_init_u32(&bus->active, 0);
 	pg_atomic_init_u64(&bus->lsn, 0);
+	pg_atomic_init_u64(&bus->told, 0);
 	cpg_mirror_init(bus);
 }
 
@@ -77,6 +80,23 @@ bool		pg_attribute_hot
 cpg_bus_active(void)
 {
 	return cpg_bus != NULL && pg_atomic_read_u32(&cpg_bus->active) != 0;
+}
+
+/*
+ * Whether what is left to the broadcaster will be sent soon, as far as one can
+ * tell: there is one, and Redis has taken a message of it lately.
+ */
+bool
+cpg_bus_sending(int64 now)
+{
+	return cpg_bus_active() && now - (int64) pg_atomic_read_u64(&cpg_bus->told) <= cpg_bus_silence;
+}
+
+/* Redis has taken a message. */
+void
+cpg_bus_note_sending(int64 now)
+{
+	pg_atomic_write_u64(&cpg_bus->told, (uint64) now);
 }
 
 /* Wake the broadcaster, if there is one. */
@@ -117,7 +137,7 @@ cpg_bus_activate(bool active)
 		cpg_bus->nlost = 1;
 		cpg_bus->lost[0].database = InvalidOid;
 		cpg_bus->lost[0].number = cpg_guard_draw(cpg_guard);
-		cpg_bus->lost[0].lsn = InvalidXLogRecPtr;
+		cpg_bus->lost[0].lsn = GetXLogInsertRecPtr();
 	}
 	LWLockRelease(&cpg_bus->lock.lock);
 }
@@ -194,7 +214,7 @@ append_locked(const CpgBusRecord *record, const Head *head)
  *	 active now: 8 is to be told, too
  */
 static uint64
-draw_untold(Oid database, XLogRecPtr lsn)
+draw_untold(XLogRecPtr lsn)
 {
 	uint64		number = cpg_guard_draw(cpg_guard);
 
@@ -202,35 +222,38 @@ draw_untold(Oid database, XLogRecPtr lsn)
 	if (cpg_bus_active())
 	{
 		LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
-		lose_locked(database, number, lsn);
+		lose_locked(InvalidOid, number, lsn);
 		LWLockRelease(&cpg_bus->lock.lock);
 	}
 	return number;
 }
 
 /*
- * Draw the number of a commit and have others told what it invalidates.  The
- * record is NULL if there was no time to make one.  Never fails.
+ * Draw the number of a commit and have others told what it invalidates.  Without a
+ * record that is everything in the database; InvalidOid: in all.  Never fails.
  */
 uint64		pg_attribute_hot
 cpg_bus_draw(const CpgBusRecord *record, Oid database, XLogRecPtr lsn)
 {
-	Head		head = {.lsn = lsn,.database = database};
+	Head		head = {.database = database};
 	Latch	   *latch;
 
 	if (CPG_SKIP("bus-records"))
 		return cpg_guard_draw(cpg_guard);
 	if (!cpg_bus_active())
-		return cpg_bus_usable() ? draw_untold(database, lsn) : cpg_guard_draw(cpg_guard);
+		return cpg_bus_usable() ? draw_untold(lsn) : cpg_guard_draw(cpg_guard);
 	LWLockAcquire(&cpg_bus->lock.lock, LW_EXCLUSIVE);
 	head.number = cpg_guard_draw(cpg_guard);
+	/* who has missed a record knows by the next one how far to replay */
+	cpg_bus->newest = Max(cpg_bus->newest, lsn);
+	head.lsn = cpg_bus->newest;
 	if (record != NULL && !record->too_long)
 	{
 		head.nitems = record->nitems;
 		head.len = (uint32) record->len;
 	}
 	if (head.nitems == 0 || !append_locked(record, &head))
-		lose_locked(database, head.number, lsn);
+		lose_locked(record != NULL && record->global ? InvalidOid : database, head.number, head.lsn);
 	latch = cpg_bus->broadcaster;
 	LWLockRelease(&cpg_bus->lock.lock);
 	if (latch != NULL)
@@ -310,7 +333,7 @@ collect_bumps_locked(CpgBusBatch *batch)
 	uint64		bumped = pg_atomic_read_u64(&cpg_guard->bumped);
 
 	if (bumped > cpg_bus->bumped_told)
-		lose_locked(InvalidOid, bumped, InvalidXLogRecPtr);
+		lose_locked(InvalidOid, bumped, GetXLogInsertRecPtr());
 	batch->bumped = bumped;
 }
 

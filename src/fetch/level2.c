@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "bus/bus.h"
 #include "bus/mirror.h"
 #include "catalog/pg_type.h"
 #include "clock.h"
@@ -206,12 +207,15 @@ nap(void)
 
 /*
  * Whether servers agree on who loads the value of a call.  A home writes what it
- * loads to Redis, others have to hand it over.
+ * loads to Redis, others have to hand it over.  Either is left to the broadcaster,
+ * as the lock is: where it does not send, as on a standby, which has none, others
+ * would wait in vain.
  */
 static bool
 is_agreed_on(const CpgCall *call)
 {
-	return call->ns->load_lock && call->named && (cpg_l2_writable(call->ns) || is_handable(call));
+	return call->ns->load_lock && call->named && (cpg_l2_writable(call->ns) || is_handable(call)) &&
+		cpg_bus_sending(cpg_clock_now());
 }
 
 /* Of calls with one namespace: whose turn it is to load. */

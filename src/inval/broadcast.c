@@ -47,9 +47,26 @@ add_named(CpgMessageWhat what, const CpgPending *op)
 		record.too_long = true;
 }
 
+/*
+ * Roles are those of all databases, and a transaction may rename or drop another
+ * one than its own: what stands for such cells has to be everything.
+ */
+bool
+cpg_broadcast_is_global(CpgCell cell, Oid database)
+{
+	CpgCellKind kind = cpg_cell_kind(cpg_guard, cell);
+	int			number;
+
+	if (kind != CPG_CELL_DATABASE)
+		return kind == CPG_CELL_ROLE;
+	number = cpg_registry_find_database(database);
+	return number < 0 || cell != cpg_cell_database(cpg_guard, (uint16) number);
+}
+
 static void
 add_cell(const CpgPending *op)
 {
+	record.global = record.global ||cpg_broadcast_is_global(op->cell, MyDatabaseId);
 	switch (cpg_cell_kind(cpg_guard, op->cell))
 	{
 		case CPG_CELL_NAMESPACE:
@@ -84,7 +101,7 @@ add_soft_cell(const CpgPending *op)
 	if (cpg_cell_kind(cpg_guard, op->cell) == CPG_CELL_NAMESPACE)
 		add_namespace(CPG_MESSAGE_EXPIRE_NAMESPACE, op->cell);
 	else
-		add(CPG_MESSAGE_EXPIRE_TAG, op->cell, op->name, op->name_len);
+		add_named(CPG_MESSAGE_EXPIRE_TAG, op);
 }
 
 static void
@@ -135,7 +152,7 @@ cpg_broadcast_late(const CpgPending *op)
 uint64		pg_attribute_hot
 cpg_broadcast_commit(void)
 {
-	return cpg_bus_draw(recorded ? &record : NULL, MyDatabaseId, GetXLogInsertRecPtr());
+	return cpg_bus_draw(recorded ? &record : NULL, recorded ? MyDatabaseId : InvalidOid, GetXLogInsertRecPtr());
 }
 
 /* The transaction is over. */

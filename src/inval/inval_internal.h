@@ -134,6 +134,7 @@ extern void cpg_broadcast_prepare(void);
 extern void cpg_broadcast_late(const CpgPending *op);
 extern uint64 cpg_broadcast_commit(void);
 extern void cpg_broadcast_forget(void);
+extern bool cpg_broadcast_is_global(CpgCell cell, Oid database);
 
 /* usage.c */
 extern void cpg_usage_catch_up(void);

@@ -382,15 +382,37 @@ generation_of(CpgCell cell)
 	return cpg_registry->space[cell - cpg_cell_namespace(0)].generation;
 }
 
+/*
+ * Whether other servers will hear of a cell, on which there are operations, by
+ * this name: what shares a cell here need not share one there.  An operation
+ * without a name stands for the whole database, and so do more operations than a
+ * record holds.
+ */
+static bool pg_attribute_hot
+is_told(int newest, const char *name, Size len)
+{
+	if (!cpg_bus_active() || cpg_pending.count > CPG_BUS_ITEMS_MAX)
+		return true;
+	for (int i = newest; i >= 0; i = cpg_pending.op[i].before)
+	{
+		const CpgPending *op = &cpg_pending.op[i];
+
+		if (op->name == NULL || (name != NULL && op->name_len == len && memcmp(op->name, name, len) == 0))
+			return true;
+	}
+	return false;
+}
+
 /* Bump a cell at commit; the name, which may be NULL, is that of a tag or table. */
 void		pg_attribute_hot
 cpg_pending_cell(CpgCell cell, const char *name, Size len)
 {
 	CpgPending	op = {.kind = CPG_PENDING_CELL,.cell = cell};
 	int			database = cpg_registry_database();
+	int			newest = cpg_pending_head_of_cell(cell);
 
 	/* done already, and no own set since that it would have to reach */
-	if (cpg_pending_head_of_cell(cell) > cpg_pending.last_put)
+	if (newest > cpg_pending.last_put && is_told(newest, name, len))
 		return;
 	if (cpg_pending.cells >= CELLS_MAX && database >= 0 && cell >= cpg_guard->first[CPG_CELL_TABLE])
 	{
@@ -409,8 +431,9 @@ void
 cpg_pending_soft_cell(CpgCell cell, const char *name, Size len)
 {
 	CpgPending	op = {.kind = CPG_PENDING_SOFT,.cell = cell};
+	int			newest = head_of(soft_subject(cell));
 
-	if (head_of(soft_subject(cell)) >= 0)
+	if (newest >= 0 && is_told(newest, name, len))
 		return;
 	op.key.generation = generation_of(cell);
 	copy_name(&op, name, len);

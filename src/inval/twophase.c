@@ -231,10 +231,21 @@ cpg_twophase_hand_over(void)
 	mine = NULL;
 }
 
-static void
-lower_slot(const Slot *slot)
+/* The database for everything in which a slot stands; InvalidOid: all. */
+static Oid
+database_of(const Slot *slot)
 {
-	uint64		number = cpg_bus_draw(NULL, slot->database, GetXLogInsertRecPtr());
+	bool global = slot->roles;
+
+	for (int i = 0; i < slot->ncells; i++)
+		global = global ||cpg_broadcast_is_global(slot->cell[i], slot->database);
+	return global ? InvalidOid : slot->database;
+}
+
+static void
+lower_slot(const Slot *slot, Oid database)
+{
+	uint64		number = cpg_bus_draw(NULL, database, GetXLogInsertRecPtr());
 
 	for (int i = 0; i < slot->ncells; i++)
 		(void) cpg_guard_lower(cpg_guard, slot->cell[i], number);
@@ -285,14 +296,16 @@ cpg_twophase_resolve(void)
 	{
 		Slot	   *slot = &cpg_twophase->slot[i];
 		TransactionId xid = slot->xid;
+		Oid			database;
 
 		if (xid == InvalidTransactionId || !slot->prepared || !has_ended(slot, xid))
 			continue;
 		CPG_FAULT("resolve-found");
+		database = database_of(slot);
 		LWLockAcquire(&cpg_twophase->lock.lock, LW_EXCLUSIVE);
 		if (slot->xid == xid && slot->prepared)
 		{
-			lower_slot(slot);
+			lower_slot(slot, database);
 			slot->xid = InvalidTransactionId;
 			pg_atomic_fetch_sub_u32(&cpg_twophase->used, 1);
 		}

@@ -24,22 +24,40 @@
 #include "shmem.h"
 #include "store/store.h"
 
-/* Invalidate through a cell as a commit would; "key" is one of it, or NULL. */
-static void
-invalidate(const CpgApply *apply, CpgCell cell, const CpgKey *key)
+/* Draw a number for an invalidation through a cell, with others told if need be. */
+static uint64
+draw(const CpgApply *apply, CpgCell cell)
 {
 	char		room[CPG_BUS_ITEM_SIZE];
 	CpgBusRecord record = {.data = room,.room = sizeof(room)};
 	CpgBusItem	item = {.what = CPG_MESSAGE_CELL,.cell = cell};
-	uint64		number;
 
+	if (!apply->retell)
+		return cpg_guard_draw(cpg_guard);
+	cpg_bus_record_add(&record, NULL, &item);
+	return cpg_bus_draw(&record, apply->database, InvalidXLogRecPtr);
+}
+
+/* Invalidate through a cell as a commit would; "key" is one of it, or NULL. */
+static void
+invalidate(const CpgApply *apply, CpgCell cell, const CpgKey *key)
+{
 	(void) cpg_guard_raise(cpg_guard, cell);
 	if (key != NULL)
 		(void) cpg_store_mark(cpg_store, key, CPG_MARK_DEAD, true);
-	cpg_bus_record_add(&record, NULL, &item);
-	number = apply->retell ? cpg_bus_draw(&record, apply->database, InvalidXLogRecPtr)
-		: cpg_guard_draw(cpg_guard);
-	(void) cpg_guard_lower(cpg_guard, cell, number);
+	(void) cpg_guard_lower(cpg_guard, cell, draw(apply, cell));
+}
+
+/*
+ * Make stale what depends on a cell.  To those who have it from Redis there is no
+ * difference: it is loaded anew.
+ */
+static void
+soften(const CpgApply *apply, CpgCell cell)
+{
+	cpg_guard_soften(cpg_guard, cell);
+	if (apply->retell)
+		(void) draw(apply, cell);
 }
 
 static void
@@ -98,7 +116,7 @@ invalidate_namespace(const CpgApply *apply, CpgSpan name, bool soft)
 	copy[name.len] = '\0';
 	ns = cpg_registry_find(apply->database, copy, &is);
 	if (ns >= 0 && soft)
-		cpg_guard_soften(cpg_guard, cpg_cell_namespace((uint16) ns));
+		soften(apply, cpg_cell_namespace((uint16) ns));
 	else if (ns >= 0)
 		invalidate(apply, cpg_cell_namespace((uint16) ns), NULL);
 }
@@ -134,7 +152,7 @@ invalidate_here(const CpgApply *apply, uint16 database, const CpgMessageItem *it
 			break;
 		case CPG_MESSAGE_EXPIRE_TAG:
 			tag = cpg_cell_tag(cpg_guard, database, item->name.data, item->name.len);
-			cpg_guard_soften(cpg_guard, tag);
+			soften(apply, tag);
 			break;
 		case CPG_MESSAGE_TABLE:
 			invalidate_table(apply, database, item);
@@ -171,6 +189,35 @@ cpg_apply_item(const CpgApply *apply, const CpgMessageItem *item)
 		invalidate_here(apply, (uint16) database, item);
 }
 
+/*
+ * Have those who take values of this server from Redis refuse all that there are:
+ * each depends on the cell of its namespace.  Other homes make no use of that;
+ * "everything" they would say again, for this one to do likewise, and so on.
+ */
+static void
+retell_everything(void)
+{
+	char		room[CPG_BUS_ITEM_SIZE * CPG_BUS_ITEMS_MAX];
+	CpgBusRecord record = {.data = room,.room = sizeof(room)};
+	CpgBusItem	item = {.what = CPG_MESSAGE_CELL};
+	CpgRegistration is;
+
+	for (CpgCell i = 0; i < cpg_guard->config.namespaces; i++)
+	{
+		item.cell = cpg_cell_namespace((uint16) i);
+		(void) cpg_registry_read((int) i, &is);
+		if (OidIsValid(is.database))
+			cpg_bus_record_add(&record, NULL, &item);
+		if (record.nitems == CPG_BUS_ITEMS_MAX)
+		{
+			(void) cpg_bus_draw(&record, InvalidOid, InvalidXLogRecPtr);
+			record.len = record.nitems = 0;
+		}
+	}
+	if (record.nitems > 0)
+		(void) cpg_bus_draw(&record, InvalidOid, InvalidXLogRecPtr);
+}
+
 /* Something of the origin's was missed, or it invalidated everything. */
 void
 cpg_apply_everything(const CpgApply *apply)
@@ -180,5 +227,5 @@ cpg_apply_everything(const CpgApply *apply)
 	for (CpgCell i = 0; i < cpg_guard->config.namespaces; i++)
 		cpg_guard_bump_quietly(cpg_guard, cpg_cell_namespace((uint16) i));
 	if (apply->retell)
-		(void) cpg_bus_draw(NULL, InvalidOid, InvalidXLogRecPtr);
+		retell_everything();
 }

@@ -47,7 +47,8 @@ take_host(const char *data, size_t len, int asked, char *host)
 		return false;
 	for (size_t i = 0; i < len; i++)
 	{
-		if (!isalnum((unsigned char) data[i]) && strchr("-._:", data[i]) == NULL)
+		/* strchr finds the end of its string, too */
+		if (data[i] == '\0' || (!isalnum((unsigned char) data[i]) && strchr("-._:", data[i]) == NULL))
 			return false;
 		host[i] = (char) pg_tolower((unsigned char) data[i]);
 	}
@@ -83,6 +84,14 @@ next_range(Ranges *ranges)
 	return &ranges->range[ranges->count];
 }
 
+/* Whether two numbers are a range of slots: both are 64 bits of somebody else's. */
+static bool
+are_slots(const CpgRedisReply *first, const CpgRedisReply *last)
+{
+	return first->type == CPG_REDIS_INTEGER && last->type == CPG_REDIS_INTEGER &&
+		first->integer >= 0 && first->integer <= last->integer && last->integer < CPG_SHARD_SLOTS;
+}
+
 /* Of CLUSTER SLOTS: first slot, last slot, [host, port, ...] of the master, replicas. */
 static void
 take_slots(const CpgRedisReply *reply, int asked, Ranges *ranges)
@@ -93,11 +102,9 @@ take_slots(const CpgRedisReply *reply, int asked, Ranges *ranges)
 		CpgTopologyRange *range = next_range(ranges);
 
 		if (reply->items[i].type != CPG_REDIS_ARRAY || reply->items[i].count < 3 ||
-			item[0].type != CPG_REDIS_INTEGER || item[1].type != CPG_REDIS_INTEGER ||
-			item[0].integer < 0 || item[1].integer >= CPG_SHARD_SLOTS ||
-			item[2].type != CPG_REDIS_ARRAY || item[2].count < 2)
+			!are_slots(&item[0], &item[1]) || item[2].type != CPG_REDIS_ARRAY || item[2].count < 2)
 			continue;
-		range->first = (int) Min(item[0].integer, CPG_SHARD_SLOTS);
+		range->first = (int) item[0].integer;
 		range->last = (int) item[1].integer;
 		if (take_address(&item[2].items[0], &item[2].items[1], asked, &range->address))
 			ranges->count++;

@@ -39,6 +39,7 @@
 #define CPG_REDIS_ADDRESS_SIZE	264 /* host:port or path */
 #define CPG_REDIS_ERROR_SIZE	96
 #define CPG_REDIS_VERSION_SIZE	24
+#define CPG_REDIS_CODE_SIZE		24	/* of the first word of an error */
 
 typedef enum CpgRedisStatus
 {
@@ -174,6 +175,7 @@ extern bool cpg_redis_connected(int node);
 extern const char *cpg_redis_status_text(CpgRedisStatus status);
 
 /* reply.c */
+extern void cpg_reply_code(const CpgRedisReply *reply, char *code, size_t size);
 extern int64 cpg_redis_reply_time(const CpgRedisReply *reply);
 
 /* tls.c */

@@ -62,7 +62,6 @@ typedef struct CpgRedisAddress
 	socklen_t	len;
 } CpgRedisAddress;
 
-#define CPG_REDIS_CODE_SIZE		24	/* of the first word of an error */
 
 /* Leave of a breaker to call a node. */
 typedef struct CpgRedisTicket
@@ -164,7 +163,6 @@ extern bool cpg_exchange_is_quiet(CpgConnection *conn);
 
 /* reply.c */
 extern void cpg_reply_copy(const redisReply *raw, CpgRedisReply *reply);
-extern void cpg_reply_code(const CpgRedisReply *reply, char *code, size_t size);
 
 /* nodes.c */
 extern CpgSharedTopology *cpg_node_topology(void);

@@ -234,7 +234,7 @@ assign_locked(CpgSharedTopology *topology, const CpgTopologyRange *ranges, int c
 			node = add_locked(&topology->nodes, &ranges[i].address);
 			changed = changed || node >= 0;
 		}
-		for (int s = ranges[i].first; s <= ranges[i].last && node >= 0; s++)
+		for (int s = Max(ranges[i].first, 0); s <= Min(ranges[i].last, CPG_SHARD_SLOTS - 1) && node >= 0; s++)
 			slot[s] = (uint8) node;
 	}
 	for (int s = 0; s < CPG_SHARD_SLOTS; s++)

@@ -300,7 +300,7 @@ write_beat(void)
 	CpgMessageHeader header;
 	CpgMessageWriter writer;
 
-	set_header(&header, CPG_MESSAGE_BEAT, outbox.last, outbox.batch.settled, InvalidXLogRecPtr);
+	set_header(&header, CPG_MESSAGE_BEAT, outbox.last, outbox.batch.settled, GetXLogInsertRecPtr());
 	begin_message(&writer, &header);
 	end_message(&writer);
 	last_beat = cpg_clock_now();
@@ -378,6 +378,7 @@ note_success(void)
 					  errdetail("Recovered after %d attempts.", failures)));
 	failures = 0;
 	retry_at = 0;
+	cpg_bus_note_sending(cpg_clock_now());
 }
 
 /* The answer to TIME: seconds and microseconds. */
@@ -422,7 +423,7 @@ prepare(Sending *sending, CpgRedisCommand *command, StringInfo message, const ch
 
 /*
  * Send the next messages together; *taken is how many of them Redis has, from
- * the first on, and *refusal the server's error if it does not take the next.
+ * the first on, and *refusal the server's code if it does not take the next.
  * What follows a refused one may have been taken: whoever hears it misses one,
  * and forgets what he has.
  */
@@ -431,6 +432,7 @@ send_some(int *taken, const char **refusal)
 {
 	static const char *clock[] = {"TIME"};
 	static const size_t clock_lens[] = {4};
+	static char code[CPG_REDIS_CODE_SIZE];
 	int			count = Min(outbox.count - outbox.sent, MESSAGES_AT_ONCE);
 	Sending		sending[MESSAGES_AT_ONCE];
 	CpgRedisCommand command[2 * MESSAGES_AT_ONCE + 1];
@@ -455,7 +457,10 @@ send_some(int *taken, const char **refusal)
 	while (status == CPG_REDIS_OK && *taken < count && *refusal == NULL)
 	{
 		if (reply[2 * *taken].type == CPG_REDIS_ERROR)
-			*refusal = reply[2 * *taken].data;
+		{
+			cpg_reply_code(&reply[2 * *taken], code, sizeof(code));
+			*refusal = code[0] != '\0' ? code : "ERR";
+		}
 		else
 			(*taken)++;
 	}
@@ -512,9 +517,9 @@ pause_length(bool more)
 {
 	int64		now = cpg_clock_now();
 
-	if (retry_at > now)
-		return (long) (retry_at - now);
-	return more ? 0 : (long) Max(Min(beat_at - now, 1000), 1);
+	if (more)
+		return 0;
+	return (long) Max(Min((retry_at > now ? retry_at : beat_at) - now, 1000), 1);
 }
 
 /*
@@ -542,12 +547,20 @@ work(void)
 {
 	bool		more = false;
 
-	if (!cpg_redis_configured() || cpg_clock_now() < retry_at)
+	if (!cpg_redis_configured())
 		return false;
-	fill_outbox();
-	if (outbox.count > outbox.sent)
-		more = send_messages() && !outbox.batch.drained;
-	if (failures == 0)
+	if (cpg_clock_now() >= retry_at)
+	{
+		fill_outbox();
+		if (outbox.count > outbox.sent)
+			more = send_messages() && !outbox.batch.drained;
+	}
+
+	/*
+	 * values and locks may be on other servers than the bus; else they wait
+	 * for it
+	 */
+	if (failures == 0 || cpg_redis_count() > 1)
 		more |= cpg_values_send();
 	return more;
 }

@@ -50,9 +50,11 @@ add(Form_pg_database row)
 	nknown++;
 }
 
+/* The end of a transaction leaves another memory context, that of the caller comes back. */
 static void
 read_catalog(void)
 {
+	MemoryContext context = CurrentMemoryContext;
 	Relation	rel;
 	TableScanDesc scan;
 	HeapTuple	tuple;
@@ -67,6 +69,7 @@ read_catalog(void)
 	table_endscan(scan);
 	table_close(rel, AccessShareLock);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(context);
 }
 
 /* Databases are made and renamed seldom: what is known is a second old at most. */

@@ -64,6 +64,7 @@
 #define RETRY_TIME		200		/* ms */
 #define CLOCK_TIME		1000	/* ms after which Redis is asked for the time
 								 * again */
+#define REPORT_TIME		(3600 * 1000)	/* ms between two warnings of one kind */
 #define ID_SIZE			48
 
 typedef enum OriginState
@@ -142,12 +143,24 @@ begin_apply(CpgApply *apply, const CpgMessageHeader *header)
 		apply->database = cpg_database_of_name(header->database);
 }
 
-/* Something of an origin is not known: forget what it could have invalidated. */
+/* On a standby: what was heard of the primary will be seen when that is replayed. */
+static void
+note_position(const CpgMessageHeader *header)
+{
+	if (header->system == GetSystemIdentifier())
+		cpg_bus_note_lsn(header->lsn);
+}
+
+/*
+ * Something of an origin is not known: forget what it could have invalidated.  All
+ * of that was committed before the position of this message.
+ */
 static void
 lose_track(Origin *origin, const CpgMessageHeader *header)
 {
 	CpgApply	apply;
 
+	note_position(header);
 	if (memcmp(origin->epoch, header->epoch, sizeof(origin->epoch)) != 0)
 	{
 		memcpy(origin->before, origin->epoch, sizeof(origin->epoch));
@@ -162,6 +175,26 @@ lose_track(Origin *origin, const CpgMessageHeader *header)
 	cpg_apply_everything(&apply);
 }
 
+/*
+ * Only homes tell of cells.  Two of them overwrite each other's values in Redis,
+ * which both then refuse: say so, now and then.
+ */
+static void
+watch_homes(const CpgMessageHeader *header)
+{
+	static int64 reported_at = 0;
+	int64		now = cpg_clock_now();
+
+	if (is_home(header->origin) || (reported_at != 0 && now - reported_at < REPORT_TIME))
+		return;
+	reported_at = now;
+	ereport(WARNING,
+			(errcode(ERRCODE_CONFIG_FILE_ERROR),
+			 errmsg("server \"%s\" of the cachepg cluster writes to Redis as another home", header->origin),
+			 errdetail("What one home writes the other refuses."),
+			 errhint("Set \"cachepg.l2_home\" on all servers but one.")));
+}
+
 /* Apply the items of a message. */
 static void
 apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
@@ -173,10 +206,11 @@ apply_items(CpgMessageReader *reader, const CpgMessageHeader *header)
 	begin_apply(&apply, header);
 	if (apply.from_home)
 		cpg_mirror_note_change(header->seq);
-	if (header->system == GetSystemIdentifier())
-		cpg_bus_note_lsn(header->lsn);
+	note_position(header);
 	while (cpg_message_next(reader, &item, name, sizeof(name)))
 	{
+		if (item.what == CPG_MESSAGE_CELL)
+			watch_homes(header);
 		if (item.what == CPG_MESSAGE_DATABASE && header->database[0] == '\0')
 			cpg_apply_everything(&apply);
 		else

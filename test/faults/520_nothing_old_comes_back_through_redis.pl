@@ -176,6 +176,33 @@ sub remote_marker
 is(remote_marker(1, 2), '2', 'which is not kept');
 is(without_on_standby('replay-check', sub { remote_marker(2, 3) }), '2', 'control: or it would be served for long');
 
+# The same if it does not hear of the commit, as its subscriber is not there: it
+# has to replay what there was when it heard of its primary again.
+sub deaf_standby
+{
+	my ($old, $new) = @_;
+	my $fetch = q{SELECT cache_fetch('lax:d', 'SELECT v FROM t')};
+	my $subscriber = q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'cachepg subscriber'};
+	my $pid = on($standby, $subscriber);
+
+	is(on($standby, $fetch), $old, 'the standby has the old value');
+	on($standby, 'SELECT pg_wal_replay_pause()');
+	ok(comes($standby, 'SELECT pg_get_wal_replay_pause_state()', 'paused'), 'replay is paused');
+	kill 'STOP', $pid;
+	on($a, "UPDATE t SET v = $new", q{SELECT cache_invalidate('lax:d')});
+	ok(comes($a, 'SELECT unsent_bytes FROM cache_bus', '0'), 'a has told of it');
+	kill 'TERM', $pid;
+	kill 'CONT', $pid;
+	ok(comes($standby, "SELECT count(*) FROM ($subscriber) s WHERE pid <> $pid", '1'), 'another subscriber begins');
+	ok(comes($standby, 'SELECT current FROM cache_bus', 't'), '... and hears of a');
+	is(on($standby, $fetch), $old, 'a load sees the old row');
+	on($standby, 'SELECT pg_wal_replay_resume()');
+	$a->wait_for_catchup($standby);
+	return on($standby, $fetch);
+}
+
+is(deaf_standby(3, 4), '4', 'which is not kept either');
+
 # 6. A server whose rows lag behind the home's, as a logical replica's do, has heard
 # of a commit, and loads the old row.  It may keep it, as consistency ttl allows;
 # the home must not get it.

@@ -107,6 +107,19 @@ for my $case (
 	ok(defined until_b(q{SELECT cache_get('s:set', '')}, ''), "$what invalidated on a is gone on b");
 }
 is(on($b, $fetch), 'b\'s one', 'b loads what it is not given');
+
+# what b says of the home's values the home says again
+for my $case (
+	[ 'a tag', q{SELECT cache_invalidate_tag('s:tag')} ],
+	[ 'an expired tag', q{SELECT cache_expire_tag('s:tag')} ])
+{
+	my ($what, $statement) = @$case;
+
+	on($a, q{SELECT cache_set('s:set', 'retold'::text, tags => ARRAY['s:tag'])});
+	ok(defined until_b(q{SELECT cache_get('s:set', '')}, 'retold'), "before $what is invalidated on b, b has it");
+	on($b, $statement);
+	ok(defined until_b(q{SELECT cache_get('s:set', '')}, ''), "$what invalidated on b takes the home's value from it");
+}
 on($a, q{UPDATE item SET name = 'uno' WHERE id = 1});
 on($b, q{ALTER TABLE item DISABLE TRIGGER ALL}, q{UPDATE item SET name = 'b''s uno'});
 is(on($a, $fetch), 'uno', 'a loads again');
@@ -201,7 +214,7 @@ for my $case (
 	current('... until Redis takes writes again');
 	is(on($b, q{SELECT cache_get('s:full', '')}), '', 'what was invalidated meanwhile is gone');
 }
-like(slurp_file($a->logfile), qr/could not tell other servers of invalidations: OOM.*Attempt 1, retrying in \d+ ms/s, 'attempts are logged');
+like(slurp_file($a->logfile), qr/could not tell other servers of invalidations: OOM\n.*Attempt 1, retrying in \d+ ms/s, 'attempts are logged, with the code of the error alone');
 like(slurp_file($a->logfile), qr/tells other servers of invalidations again.*Recovered after \d+ attempts/s, 'so is the recovery');
 
 # a begins a new life; until b has heard of it, that is for as long as a may be

@@ -19,6 +19,7 @@ my $channel = 'cachepg:default:bus';
 my $redis = start_redis();
 my $node = new_cluster(
 	'a',
+	'max_prepared_transactions' => 5,
 	'cachepg.redis_servers' => redis_url($redis),
 	'cachepg.server_name' => 'a',
 	'cachepg.bus_heartbeat' => '50ms');
@@ -122,6 +123,77 @@ for my $case (
 	$beat = next_of('beat');
 	is($beat->{n}, $message->{n}, '... nothing comes after it');
 	cmp_ok($beat->{seq}, '>=', $message->{seq}, '... and the beat knows of it');
+}
+
+# Of what shares a cell here, as of so many some does, each is named: on other
+# servers it need not share one.
+for my $case ([ 'cache_invalidate_tag', 'tag' ], [ 'cache_expire_tag', 'expire-tag' ])
+{
+	my ($function, $thing) = @$case;
+	my $mark = "mark $function";
+	my %told;
+
+	$node->safe_psql('postgres', "SELECT $function('tag' || i), $function('tag' || i) FROM generate_series(1, 950) i");
+	$node->safe_psql('postgres', "SELECT cache_invalidate('$mark')");
+	until ($told{"key $mark"})
+	{
+		my $message = next_of('inval');
+
+		$told{$_}++ for @{ $message->{things} };
+	}
+	is(scalar(grep { ($told{"$thing tag$_"} // 0) == 1 } 1 .. 950), 950, "$function names all tags, once");
+	ok(!grep({ /^database/ } keys %told), '... and nothing else');
+}
+
+# Names of databases are read once a second, while a message is made: that is no reason
+# to keep the message for ever.
+sub memory_of_broadcaster
+{
+	my $at = -s $node->logfile;
+
+	$node->safe_psql('postgres', q{SELECT pg_log_backend_memory_contexts(pid) FROM pg_stat_activity WHERE backend_type = 'cachepg broadcaster'});
+	$node->wait_for_log(qr/Grand total: \d+ bytes/, $at);
+	my ($used) = substr(slurp_file($node->logfile), $at) =~ /TopMemoryContext: .*?(\d+) used/;
+	return $used;
+}
+
+my $long = q{SELECT count(cache_invalidate_tag(repeat('x', 50) || i)) FROM generate_series(1, 900) i};
+
+$node->safe_psql('postgres', $long);
+sleep(1.2);
+$node->safe_psql('postgres', $long);
+my $used = memory_of_broadcaster();
+for (1 .. 3)
+{
+	sleep(1.2);
+	$node->safe_psql('postgres', $long);
+}
+cmp_ok(memory_of_broadcaster() - $used, '<', 40000, 'the broadcaster keeps no messages');
+
+# What is too much for a message, or comes from a prepared transaction, stands for its
+# database, but for all of them if it is about roles.
+my $tags = q{SELECT count(cache_invalidate_tag('tag' || i)) FROM generate_series(1, %d) i};
+
+$node->safe_psql('postgres', 'CREATE ROLE one; CREATE ROLE two; CREATE ROLE three');
+for my $case (
+	[ 'tags', sprintf("BEGIN; $tags; COMMIT", 1100), 'postgres' ],
+	[ 'roles and tags', sprintf("BEGIN; GRANT one TO two; REVOKE one FROM two; DROP OWNED BY three; $tags; COMMIT", 999), '-' ],
+	[ 'tags of a prepared transaction', sprintf("BEGIN; $tags; PREPARE TRANSACTION 'x'; COMMIT PREPARED 'x'", 3), 'postgres' ],
+	[ 'roles of a prepared transaction', "BEGIN; GRANT one TO two; PREPARE TRANSACTION 'x'; COMMIT PREPARED 'x'", '-' ])
+{
+	my ($what, $statements, $database) = @$case;
+	my $mark = "mark $what";
+	my $message;
+	my %told;
+
+	$node->safe_psql('postgres', $statements);
+	$node->safe_psql('postgres', "SELECT cache_invalidate('$mark')");
+	until ($told{"key $mark"})
+	{
+		$message = next_of('inval');
+		$told{ $_ =~ /^database/ ? "database $message->{database}" : $_ }++ for @{ $message->{things} };
+	}
+	is(join(' ', grep { /^database/ } keys %told), "database $database", "$what: everything in it is told");
 }
 
 # the program of the documentation

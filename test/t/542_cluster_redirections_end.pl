@@ -59,8 +59,11 @@ ends("-TRYAGAIN\r\n", qr/TRYAGAIN/, 'never ready');
 ends("-CLUSTERDOWN Hash slot not served\r\n", qr/CLUSTERDOWN/, 'never up');
 is(count_of($stranger, 'connections'), 0, 'the stranger was left alone');
 
-# Topologies that are none.
+# Topologies that are none; of some of the numbers 32 bits would be slots, or more.
 for my $bytes (
+	(map { "*1\r\n*3\r\n:$_->[0]\r\n:$_->[1]\r\n*2\r\n\$1\r\nh\r\n:1\r\n" } [ 0, -4293967296 ], [ 0, -4294967295 ],
+		[ -4294967296, 5 ], [ 4294967296, 5 ], [ 5, 4 ], [ 0, '9223372036854775807' ]),
+	"*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n\$3\r\nh\0h\r\n:1\r\n",
 	"*0\r\n", "*1\r\n*0\r\n", "*1\r\n:1\r\n", "*1\r\n*3\r\n:-1\r\n:5\r\n*2\r\n\$1\r\nh\r\n:1\r\n",
 	"*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n\$1\r\nh\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n\$1\r\nh\r\n:0\r\n",
 	"*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n\$3\r\nh h\r\n:1\r\n", "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n*-1\r\n:0\r\n", "\$-1\r\n")
