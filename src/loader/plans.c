@@ -47,14 +47,14 @@ struct CpgPlan
 	Oid		   *given;			/* types of the arguments, 0 where inferred */
 	Oid		   *types;			/* the same, with those inferred */
 	SPIPlanPtr	plan;			/* NULL: there is none */
-	bool		made;			/* plan may be used, and all that describes it */
 	uint64		schema;			/* of the schema cell when it was prepared */
 	MemoryContext context;
 	Oid			role;
 	int			count;			/* of arguments */
-	bool		expression;		/* and nothing else */
 	int			users;			/* loads in progress that make or need it;
 								 * while there are any it stays */
+	bool		made;			/* plan may be used, and all that describes it */
+	bool		expression;		/* and nothing else */
 };
 
 static CpgPlan plans[PLACES];

@@ -44,6 +44,7 @@
 #include "worker/databases.h"
 #include "worker/values.h"
 #include "worker/register.h"
+#include "worker/sending.h"
 #include "worker/worker.h"
 
 #define RESTART_SECONDS 1
@@ -389,38 +390,6 @@ note_redis_clock(const CpgRedisReply *reply)
 	redis_clock = cpg_redis_reply_time(reply);
 }
 
-/* The commands that send one message to the stream and to the channel. */
-typedef struct Sending
-{
-	const char *add[10];
-	const char *publish[3];
-	size_t		add_lens[10];
-	size_t		publish_lens[3];
-} Sending;
-
-static void
-prepare(Sending *sending, CpgRedisCommand *command, StringInfo message, const char *length,
-		const char *made)
-{
-	const char *stream = cpg_bus_key();
-	const char *add[] = {"XADD", stream, "MAXLEN", "~", length, "*", "m", message->data, "t", made};
-	const char *publish[] = {"PUBLISH", stream, message->data};
-
-	memcpy(sending->add, add, sizeof(add));
-	memcpy(sending->publish, publish, sizeof(publish));
-	for (int i = 0; i < lengthof(add); i++)
-		sending->add_lens[i] = strlen(add[i]);
-	for (int i = 0; i < lengthof(publish); i++)
-		sending->publish_lens[i] = strlen(publish[i]);
-	sending->add_lens[7] = sending->publish_lens[2] = (size_t) message->len;
-	command[0].argc = lengthof(add);
-	command[0].argv = sending->add;
-	command[0].lens = sending->add_lens;
-	command[1].argc = lengthof(publish);
-	command[1].argv = sending->publish;
-	command[1].lens = sending->publish_lens;
-}
-
 /*
  * Send the next messages together; *taken is how many of them Redis has, from
  * the first on, and *refusal the server's code if it does not take the next.
@@ -434,7 +403,7 @@ send_some(int *taken, const char **refusal)
 	static const size_t clock_lens[] = {4};
 	static char code[CPG_REDIS_CODE_SIZE];
 	int			count = Min(outbox.count - outbox.sent, MESSAGES_AT_ONCE);
-	Sending		sending[MESSAGES_AT_ONCE];
+	CpgSending	sending[MESSAGES_AT_ONCE];
 	CpgRedisCommand command[2 * MESSAGES_AT_ONCE + 1];
 	CpgRedisReply reply[2 * MESSAGES_AT_ONCE + 1];
 	char		length[16];
@@ -444,7 +413,7 @@ send_some(int *taken, const char **refusal)
 	(void) snprintf(length, sizeof(length), "%d", cpg_bus_stream_length);
 	(void) snprintf(made, sizeof(made), INT64_FORMAT, outbox.made);
 	for (int i = 0; i < count; i++)
-		prepare(&sending[i], &command[2 * i], outbox.message[outbox.sent + i], length, made);
+		cpg_sending_prepare(&sending[i], &command[2 * i], outbox.message[outbox.sent + i], length, made);
 	command[2 * count].argc = 1;
 	command[2 * count].argv = clock;
 	command[2 * count].lens = clock_lens;
