@@ -59,6 +59,7 @@ extern void cpg_inval_soft_cell(CpgCell cell, const char *name, Size len);
 extern void cpg_inval_roles(void);
 extern void cpg_inval_leave_recovery(void);
 extern void cpg_inval_install(void);
+extern void cpg_commit_watch(void);
 
 /* broadcast.c */
 extern void cpg_inval_elsewhere(const CpgKey *key);

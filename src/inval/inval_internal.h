@@ -116,7 +116,6 @@ extern void cpg_overlay_value(const CpgPending *op, bool with_datum, CpgValue *v
 extern void cpg_inval_refuse_sealed(CpgCell cell);
 
 /* commit.c */
-extern void cpg_commit_watch(void);
 extern void cpg_commit_fence_late(CpgPending *op);
 extern bool cpg_commit_fenced(void);
 extern CpgCell *cpg_commit_cells(int *count);

@@ -174,6 +174,10 @@ before(Node *stmt)
 		case T_RefreshMatViewStmt:
 			refresh((RefreshMatViewStmt *) stmt);
 			break;
+		case T_AlterDatabaseStmt:
+			/* while a database moves the exit callbacks are the server's own */
+			cpg_commit_watch();
+			break;
 		case T_AlterTableStmt:
 			alter_table((AlterTableStmt *) stmt);
 			break;
