@@ -220,10 +220,12 @@ cpg_values_send(void)
 			return send_sets() && false;
 		if (job.kind == CPG_FRAME_JOB_UNLOCK)
 		{
-			/* behind the value that was loaded under it */
-			if (!send_sets())
-				return false;
+			/* behind the value that was loaded under it, or without it */
+			bool		sent = send_sets();
+
 			give_up_lock(&job);
+			if (!sent)
+				return false;
 			continue;
 		}
 		node = cpg_redis_node_for(job.bytes, job.key_len);
