@@ -120,13 +120,13 @@ fingerprint(uint64 identity, uint64 loader)
 uint64
 cpg_fingerprint_of_query(const CpgFetch *fetch, bool ttl_only, uint64 identity)
 {
-	uint64		hash = cpg_args_hash(fetch, hash_query(fetch));
+	uint64		hash = cpg_args_hash(fetch, ttl_only ? ~hash_query(fetch) : hash_query(fetch));
 
 	hash = cpg_hash_search_path(hash);
 	hash = cpg_settings_listed_hash(hash);
 	if (OidIsValid(fetch->rowtype))
 		hash = cpg_hash_combine(hash, fetch->rowtype);
-	return fingerprint(identity, cpg_hash_combine(hash, ttl_only));
+	return fingerprint(identity, hash);
 }
 
 /* The same of a namespace's registered loader. */
@@ -135,6 +135,6 @@ cpg_fingerprint_of_loader(Oid function, uint64 version, bool ttl_only, uint64 id
 {
 	uint64		hash = cpg_hash_combine(~cpg_guard->config.seed, function);
 
-	hash = cpg_hash_combine(hash, version);
-	return fingerprint(identity, cpg_hash_combine(hash, ttl_only));
+	hash = cpg_hash_combine(hash, ttl_only ? ~version : version);
+	return fingerprint(identity, hash);
 }

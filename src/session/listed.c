@@ -100,7 +100,7 @@ hash_string(const char *string, uint64 seed)
 }
 
 /* The set of abbreviations, of which the variable is private to PostgreSQL. */
-static const char *
+static inline const char *
 timezone_abbreviations(void)
 {
 	static char **variable = NULL;
