@@ -187,9 +187,9 @@ cpg_flight_look(uint64 tag, int64 now, CpgFlightView *view)
 	SpinLockRelease(&stripe->lock);
 }
 
-/* Note that a value is not to be renewed before it is gone, until a time. */
-void
-cpg_flight_rest(uint64 tag, int64 until)
+/* Note a time in a field of a tag's slot. */
+static void
+note_until(uint64 tag, Size field, int64 until)
 {
 	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
 	CpgFlightSlot *slot;
@@ -197,36 +197,29 @@ cpg_flight_rest(uint64 tag, int64 until)
 	SpinLockAcquire(&stripe->lock);
 	slot = cpg_flight_slot_for_locked(stripe, tag);
 	if (slot != NULL)
-		slot->resting = until;
+		*(int64 *) ((char *) slot + field) = until;
 	SpinLockRelease(&stripe->lock);
+}
+
+/* Note that a value is not to be renewed before it is gone, until a time. */
+void
+cpg_flight_rest(uint64 tag, int64 until)
+{
+	note_until(tag, offsetof(CpgFlightSlot, resting), until);
 }
 
 /* Note that workers cannot load a tag, until a time. */
 void
 cpg_flight_foreground(uint64 tag, int64 until)
 {
-	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
-	CpgFlightSlot *slot;
-
-	SpinLockAcquire(&stripe->lock);
-	slot = cpg_flight_slot_for_locked(stripe, tag);
-	if (slot != NULL)
-		slot->foreground = until;
-	SpinLockRelease(&stripe->lock);
+	note_until(tag, offsetof(CpgFlightSlot, foreground), until);
 }
 
 /* Note that a transaction cannot keep what it loads if it has made changes, until a time. */
 void
 cpg_flight_private(uint64 tag, int64 until)
 {
-	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
-	CpgFlightSlot *slot;
-
-	SpinLockAcquire(&stripe->lock);
-	slot = cpg_flight_slot_for_locked(stripe, tag);
-	if (slot != NULL)
-		slot->private = until;
-	SpinLockRelease(&stripe->lock);
+	note_until(tag, offsetof(CpgFlightSlot, private), until);
 }
 
 /*
