@@ -100,23 +100,28 @@ count_error(const char *state, const char *message)
 	pthread_mutex_unlock(&errors_lock);
 }
 
+static bool
+is_expected(const char *state)
+{
+	const int	n = sizeof(expected_states) / sizeof(expected_states[0]);
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(state, expected_states[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Number of errors with a SQLSTATE that is not expected. */
 int64_t
 errors_unexpected(void)
 {
-	const int	n = sizeof(expected_states) / sizeof(expected_states[0]);
 	int64_t		total = 0;
 
 	pthread_mutex_lock(&errors_lock);
 	for (int i = 0; i < nerrors; i++)
-	{
-		int			known = 0;
-
-		while (known < n && strcmp(errors[i].state, expected_states[known]) != 0)
-			known++;
-		if (known == n)
-			total += errors[i].count;
-	}
+		total += is_expected(errors[i].state) ? 0 : errors[i].count;
 	pthread_mutex_unlock(&errors_lock);
 	return total;
 }
@@ -127,8 +132,8 @@ errors_print(void)
 {
 	pthread_mutex_lock(&errors_lock);
 	for (int i = 0; i < nerrors; i++)
-		printf("errors %s: %" PRId64 " (first: %s)\n", errors[i].state, errors[i].count,
-			   errors[i].message);
+		printf("errors %s%s: %" PRId64 " (first: %s)\n", errors[i].state,
+			   is_expected(errors[i].state) ? "" : ", unexpected", errors[i].count, errors[i].message);
 	pthread_mutex_unlock(&errors_lock);
 }
 

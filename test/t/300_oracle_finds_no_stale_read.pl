@@ -24,7 +24,9 @@ my %count = map { /^(.*?) ([\d.]+)/ ? ($1 => $2) : () } split /\n/, $out;
 
 is($count{$_}, 0, $_)
   for 'stale reads', 'poison reads', 'torn pairs', 'rows vanished', 'own writes not seen',
-  'final differences', 'unexpected errors';
+  'final differences';
+is(join("\n", grep { /^errors \w+, unexpected/ } split /\n/, $out), '', 'unexpected errors');
+is($count{'unexpected errors'}, 0, 'unexpected errors in all');
 unlike($out, qr/^violation/m, 'no violation') or diag($out, $err);
 # a run that checked next to nothing proves nothing
 cmp_ok($count{'oracle reads'}, '>', 1000 * $seconds, 'it read');
