@@ -19,11 +19,13 @@
 #include "varatt.h"
 #endif
 
-/* The number of a process among all: a field of MyProc up to 16. */
+/* The number of a process among all: a field of PGPROC up to 16. */
 #if PG_VERSION_NUM >= 170000
 #define CPG_MY_PROC_NUMBER	MyProcNumber
+#define CPG_PROC_NUMBER(proc)	GetNumberFromPGProc(proc)
 #else
 #define CPG_MY_PROC_NUMBER	(MyProc ? MyProc->pgprocno : 0)
+#define CPG_PROC_NUMBER(proc)	((proc)->pgprocno)
 #endif
 
 /*

@@ -257,7 +257,7 @@ lead_batch(Member *members, int count, int first, Member **batch)
 		m->leads = false;
 		/* the load of another batch may have changed what can be kept */
 		cpg_call_judge(&m->call);
-		if (m->call.reason != CPG_MAY_PUBLISH || !cpg_flight_lead(&m->flight, m->call.tag))
+		if (m->call.reason != CPG_MAY_PUBLISH || !cpg_call_lead(&m->call, &m->flight))
 			continue;
 		if (cpg_call_look_again(&m->call))
 		{

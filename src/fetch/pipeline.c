@@ -264,7 +264,7 @@ take_over(CpgCall *call, const CpgFollower *follower, const CpgFlightView *view)
 bool
 cpg_call_lead(CpgCall *call, CpgFlight *flight)
 {
-	return cpg_flight_lead(flight, call->tag);
+	return cpg_flight_lead(flight, call->tag, call->ns->number);
 }
 
 static Turn

@@ -76,6 +76,8 @@ typedef struct CpgFollower
 	uint16		failures;		/* that there had been */
 	bool		counted;		/* among the waiters of the slot */
 	int64		idle_since;		/* that nobody leads, yet the lock is taken */
+	int64		search_at;		/* when to look whether the load waits for a
+								 * lock of this process */
 	int			naps;
 } CpgFollower;
 
@@ -95,7 +97,7 @@ extern bool cpg_flight_awaited(const CpgFlight *flight);
 extern CpgFlight *cpg_flight;	/* the innermost, NULL for none */
 
 extern void cpg_flight_begin(CpgFlight *flight, uint64 tag);
-extern bool cpg_flight_lead(CpgFlight *flight, uint64 tag);
+extern bool cpg_flight_lead(CpgFlight *flight, uint64 tag, int number);
 extern void cpg_flight_land(CpgFlight *flight, CpgFlightState state, int sqlerrcode, int64 until,
 							bool handed);
 extern void cpg_flight_end(CpgFlight *flight);
@@ -106,7 +108,7 @@ extern bool cpg_flight_in_progress(const CpgFlight *flight);
 extern void cpg_follow_begin(CpgFollower *follower, uint64 tag);
 extern void cpg_follow_nap(CpgFollower *follower, int64 longest);
 extern void cpg_follow_end(CpgFollower *follower);
-extern bool cpg_follow_deadlocks(const CpgFollower *follower);
+extern bool cpg_follow_deadlocks(CpgFollower *follower);
 
 /* permits.c */
 extern bool cpg_permit_take(CpgFlight *flight, int number, int max_loads, int64 wait);

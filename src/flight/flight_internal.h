@@ -34,6 +34,7 @@ typedef struct CpgFlightSlot
 	uint8		state;			/* CpgFlightState */
 	uint8		in_a_row;		/* failures since a flight had a value, at
 								 * most 255 */
+	uint16		space;			/* number of the namespace of the last flight */
 } CpgFlightSlot;
 
 typedef struct CpgFlightStripe
@@ -61,8 +62,8 @@ struct CpgSharedFlights
 	uint32		nprocs;
 	Size		lanes_offset;	/* CpgSharedLane for each namespace */
 	Size		waiting_offset; /* pg_atomic_uint64 for each process: the tag
-								 * that it waits for while it leads another
-								 * flight, or CPG_WAITS_FOR_PERMIT, else 0 */
+								 * whose load it waits for, or
+								 * CPG_WAITS_FOR_PERMIT, else 0 */
 	CpgFlightStripe stripe[CPG_FLIGHT_STRIPES];
 };
 
@@ -71,6 +72,11 @@ extern CpgFlightSlot *cpg_flight_slot_locked(CpgFlightStripe *stripe, uint64 tag
 extern CpgFlightSlot *cpg_flight_slot_for_locked(CpgFlightStripe *stripe, uint64 tag);
 extern CpgSharedLane *cpg_flight_lane(int number);
 extern pg_atomic_uint64 *cpg_flight_waiting(int proc);
+
+/* cycle.c */
+extern bool cpg_cycle_of_flights(uint64 tag);
+extern bool cpg_cycle_through_locks(uint64 tag);
+extern bool cpg_cycle_of_permits(int number, uint32 max_loads);
 
 /* permits.c */
 extern void cpg_permit_give_back(CpgFlight *flight);

@@ -9,15 +9,17 @@
  * thousand of them that looked every 50 ms would keep two cores busy.
  *
  * Two sessions, each loading what the other one's loader wants, would wait for
- * each other.  Whoever waits while it loads says for what, and looks along that
- * chain before each nap: if it comes back to itself it loads alone.
+ * each other.  Whoever waits says for what, and looks along that chain: if it
+ * comes back to itself it loads alone.  See cycle.c.
  *
  *-------------------------------------------------------------------------
  */
 #include "postgres.h"
 
+#include "clock.h"
 #include "common/pg_prng.h"
 #include "compat.h"
+#include "fault.h"
 #include "flight/flight_internal.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -26,7 +28,6 @@
 
 #define NAP_FIRST	50			/* ms */
 #define NAP_MAX		400
-#define CHAIN_MAX	32
 
 static CpgFollower *following = NULL;
 
@@ -78,9 +79,9 @@ cpg_follow_begin(CpgFollower *follower, uint64 tag)
 	watching = true;
 	memset(follower, 0, sizeof(*follower));
 	follower->tag = tag;
+	follower->search_at = cpg_clock_now() + DeadlockTimeout;
 	ConditionVariablePrepareToSleep(&stripe->changed);
-	if (cpg_flight_nested())
-		pg_atomic_write_u64(cpg_flight_waiting(CPG_MY_PROC_NUMBER), tag);
+	pg_atomic_write_u64(cpg_flight_waiting(CPG_MY_PROC_NUMBER), tag);
 	SpinLockAcquire(&stripe->lock);
 	follower->joined = stripe->flights;
 	slot = cpg_flight_slot_for_locked(stripe, tag);
@@ -117,42 +118,20 @@ cpg_follow_end(CpgFollower *follower)
 	following = NULL;
 }
 
-/* The process that leads a tag's flight, -1 for none. */
-static int
-leader_of(uint64 tag)
-{
-	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
-	CpgFlightSlot *slot;
-	int			leader = -1;
-
-	SpinLockAcquire(&stripe->lock);
-	slot = cpg_flight_slot_locked(stripe, tag);
-	if (slot != NULL && slot->state == CPG_FLIGHT_LOADING)
-		leader = slot->leader;
-	SpinLockRelease(&stripe->lock);
-	return leader;
-}
-
-/* Whether the leader waits, over any number of steps, for this process. */
+/*
+ * Whether the load waits, over any number of steps, for this process.  Locks are
+ * looked at now and then only.
+ */
 bool
-cpg_follow_deadlocks(const CpgFollower *follower)
+cpg_follow_deadlocks(CpgFollower *follower)
 {
-	uint64		tag = follower->tag;
+	int64		now;
 
-	if (!cpg_flight_nested())
+	if (cpg_flight_nested() && cpg_cycle_of_flights(follower->tag))
+		return true;
+	now = cpg_clock_now();
+	if (now < follower->search_at || CPG_SKIP("lock-cycle"))
 		return false;
-	for (int i = 0; i < CHAIN_MAX && tag != 0; i++)
-	{
-		int			leader = leader_of(tag);
-
-		if (leader < 0)
-			return false;
-		if (leader == CPG_MY_PROC_NUMBER)
-			return true;
-		tag = pg_atomic_read_u64(cpg_flight_waiting(leader));
-		/* for a permit, which this process may hold */
-		if (tag == CPG_WAITS_FOR_PERMIT)
-			return true;
-	}
-	return false;
+	follower->search_at = now + DeadlockTimeout;
+	return cpg_cycle_through_locks(follower->tag);
 }

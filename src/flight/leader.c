@@ -77,11 +77,12 @@ cpg_flight_begin(CpgFlight *flight, uint64 tag)
 }
 
 /*
- * Begin a load of this process as the leader of a tag.  False, and nothing has
- * begun, if another process is, or if the lock table is full.
+ * Begin a load of this process as the leader of a tag, for the namespace of a
+ * number.  False, and nothing has begun, if another process is, or if the lock
+ * table is full.
  */
 bool
-cpg_flight_lead(CpgFlight *flight, uint64 tag)
+cpg_flight_lead(CpgFlight *flight, uint64 tag, int number)
 {
 	CpgFlightStripe *stripe = cpg_flight_stripe(tag);
 	CpgFlightSlot *slot;
@@ -100,6 +101,7 @@ cpg_flight_lead(CpgFlight *flight, uint64 tag)
 		slot->state = CPG_FLIGHT_LOADING;
 		slot->number = flight->number;
 		slot->leader = CPG_MY_PROC_NUMBER;
+		slot->space = (uint16) number;
 	}
 	SpinLockRelease(&stripe->lock);
 	return true;

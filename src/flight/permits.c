@@ -4,7 +4,9 @@
  *	  How many loads of a namespace may be in progress at once.
  *
  * A load inside of another one counts but does not wait: loads that hold what
- * others wait for, and wait for what those hold, would never end.
+ * others wait for, and wait for what those hold, would never end.  For the same
+ * reason one begins beyond the limit if all the others wait for locks that its
+ * session holds (cycle.c).
  *
  *-------------------------------------------------------------------------
  */
@@ -12,6 +14,7 @@
 
 #include "clock.h"
 #include "compat.h"
+#include "fault.h"
 #include "flight/flight_internal.h"
 #include "shmem.h"
 #include "storage/ipc.h"
@@ -71,6 +74,7 @@ wait_and_take(int number, CpgSharedLane *lane, uint32 max_loads, int64 wait)
 	static uint32 event = 0;
 	ConditionVariable *changed = &cpg_flight_stripe((uint64) number)->changed;
 	int64		end = cpg_clock_now() + Min(wait, PG_INT32_MAX);
+	int64		search_at = cpg_clock_now() + DeadlockTimeout;
 	int64		nap = NAP_FIRST;
 	bool		taken;
 
@@ -81,6 +85,16 @@ wait_and_take(int number, CpgSharedLane *lane, uint32 max_loads, int64 wait)
 	{
 		(void) ConditionVariableTimedSleep(changed, (long) Max(Min(nap, end - cpg_clock_now()), 1), event);
 		nap = Min(nap * 2, NAP_MAX);
+		if (cpg_clock_now() < search_at || CPG_SKIP("lock-cycle"))
+			continue;
+		search_at = cpg_clock_now() + DeadlockTimeout;
+		if (cpg_cycle_of_permits(number, max_loads))
+		{
+			/* none of them would end */
+			pg_atomic_fetch_add_u32(&lane->loads, 1);
+			taken = true;
+			break;
+		}
 	}
 	ConditionVariableCancelSleep();
 	return taken;
