@@ -31,10 +31,10 @@ is_astray(const CpgPending *op, int *number)
 
 	if (cpg_pending_is_of_cell(op))
 	{
-		if (cpg_cell_kind(cpg_guard, op->cell) != CPG_CELL_NAMESPACE)
+		if (op->cell >= cpg_guard->first[CPG_CELL_DATABASE])
 			return false;
 		*number = (int) (op->cell - cpg_cell_namespace(0));
-		return cpg_registry->space[*number].generation != op->key.generation;
+		return cpg_registry->space[*number].generation != op->generation;
 	}
 	*number = cpg_registry_find_key(MyDatabaseId, op->key.data, op->key.len, &generation);
 	return *number != op->key.ns || generation != op->key.generation;

@@ -31,18 +31,22 @@ typedef enum CpgPendingKind
 
 typedef struct CpgPending
 {
+	/* what all have and cells need, in one cache line */
 	CpgPendingKind kind;
 	int			before;			/* operation on the same subject, or -1 */
 	int			before_in_cell; /* PUT and KILL: on the cell of the key, or -1 */
 	int			fence;			/* index of its fence, once up */
 	CpgCell		cell;			/* of CELL and SOFT */
+	uint32		generation;		/* of CELL and SOFT: of the namespace whose it
+								 * is, else 0 */
 	const char *name;			/* of its tag or table, for other servers, or
 								 * NULL */
 	uint16		name_len;
-	CpgKey		key;			/* of the others; its text is ours */
-	CpgPutMode	mode;			/* PUT */
 	bool		refused;		/* PUT: its mode forbids it, known at commit */
 	bool		astray;			/* its namespace is another one by now */
+	/* from here on not set for cells */
+	CpgPutMode	mode;			/* PUT */
+	CpgKey		key;			/* its text is ours */
 	CpgItem    *item;			/* PUT; all of it in one piece of memory */
 	Size		item_bytes;
 	CpgFrameJob frame;			/* PUT: for Redis, if it has bytes */

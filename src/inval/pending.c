@@ -118,34 +118,31 @@ cpg_pending_head_of_cell(CpgCell cell)
 	return head_of(cell_subject(cell));
 }
 
-static void pg_attribute_hot
+static pg_noinline void
 begin(void)
 {
-	MemoryContext old = MemoryContextSwitchTo(cpg_pending_context());
-
 	cpg_commit_watch();
-	cpg_pending.room = 16;
-	cpg_pending.op = palloc(cpg_pending.room * sizeof(CpgPending));
+	marks = MemoryContextAlloc(cpg_pending_context(), 8 * sizeof(Mark));
 	marks_room = 8;
-	marks = palloc(marks_room * sizeof(Mark));
-	MemoryContextSwitchTo(old);
+	cpg_pending.op = MemoryContextAlloc(cpg_pending_context(), 16 * sizeof(CpgPending));
+	cpg_pending.room = 16;
 }
 
-/* Have room for one more operation and a mark for the current level. */
-static void pg_attribute_hot
-make_room(void)
+static pg_noinline void
+grow(void)
 {
-	int			level = GetCurrentTransactionNestLevel();
-
 	if (cpg_pending.op == NULL)
-		begin();
-	if (cpg_pending.count == cpg_pending.room)
 	{
-		cpg_pending.op = repalloc_huge(cpg_pending.op, 2 * cpg_pending.room * sizeof(CpgPending));
-		cpg_pending.room *= 2;
-	}
-	if (nmarks > 0 && marks[nmarks - 1].level >= level)
+		begin();
 		return;
+	}
+	cpg_pending.op = repalloc_huge(cpg_pending.op, 2 * cpg_pending.room * sizeof(CpgPending));
+	cpg_pending.room *= 2;
+}
+
+static pg_noinline void
+add_mark(int level)
+{
 	if (nmarks == marks_room)
 	{
 		marks = repalloc(marks, 2 * marks_room * sizeof(Mark));
@@ -153,6 +150,28 @@ make_room(void)
 	}
 	marks[nmarks].level = level;
 	marks[nmarks++].begin = cpg_pending.count;
+}
+
+/*
+ * Room for one more operation, of which nothing but the kind is set, and a mark
+ * for the current level.  It does not count before append.
+ */
+static CpgPending *pg_attribute_hot
+reserve(CpgPendingKind kind)
+{
+	int			level = GetCurrentTransactionNestLevel();
+	bool		is_of_key = kind != CPG_PENDING_CELL && kind != CPG_PENDING_SOFT;
+	CpgPending *op;
+
+	if (unlikely(cpg_pending.count == cpg_pending.room))
+		grow();
+	if (nmarks == 0 || marks[nmarks - 1].level < level)
+		add_mark(level);
+	op = &cpg_pending.op[cpg_pending.count];
+	memset(op, 0, is_of_key ? sizeof(*op) : offsetof(CpgPending, mode));
+	op->kind = kind;
+	op->before_in_cell = op->fence = -1;
+	return op;
 }
 
 /* Let an operation be the newest on a subject that has room; returns the one before. */
@@ -166,7 +185,7 @@ take_head(uint64 id, int index)
 	return before;
 }
 
-static void pg_attribute_hot
+static CpgPlace *pg_attribute_hot
 have_subject(uint64 id)
 {
 	bool		found;
@@ -174,6 +193,7 @@ have_subject(uint64 id)
 
 	if (!found)
 		subject->at = -1;
+	return subject;
 }
 
 static uint64
@@ -182,35 +202,35 @@ key_cell_subject(const CpgPending *op)
 	return cell_subject(cpg_cell_key(cpg_guard, op->key.hash));
 }
 
-/* Append a prepared operation on a subject; nothing in here fails half-way. */
-static CpgPending *pg_attribute_hot
-append(const CpgPending *op, uint64 id)
+/* Let the operation for which there is room be the newest on a subject. */
+static void pg_attribute_hot
+append(CpgPending *op, uint64 id)
 {
-	CpgPending *at;
 	int			index = cpg_pending.count;
+	CpgPlace   *subject;
 
 	if (index == 0)
 		cpg_pending.assignments = cpg_namespace_assignments();
-	make_room();
-	have_subject(id);
+	/* nothing is changed before all memory is there */
 	if (cpg_pending_is_of_key(op))
 		have_subject(key_cell_subject(op));
-	at = &cpg_pending.op[index];
-	*at = *op;
-	at->before = take_head(id, index);
-	at->before_in_cell = cpg_pending_is_of_key(op) ? take_head(key_cell_subject(op), index) : -1;
-	at->fence = -1;
+	subject = have_subject(id);
+	op->before = subject->at;
+	subject->at = index;
+	if (cpg_pending_is_of_key(op))
+		op->before_in_cell = take_head(key_cell_subject(op), index);
 	cpg_pending.count++;
 
-	cpg_pending.kills += op->kind == CPG_PENDING_KILL;
-	cpg_pending.cells += op->kind == CPG_PENDING_CELL;
-	if (op->kind == CPG_PENDING_PUT)
-		cpg_pending.last_put = cpg_pending.count - 1;
 	if (op->kind == CPG_PENDING_CELL)
-		cpg_pending.last_cell = cpg_pending.count - 1;
-	if (cpg_commit_fenced())
-		cpg_commit_fence_late(at);
-	return at;
+	{
+		cpg_pending.cells++;
+		cpg_pending.last_cell = index;
+	}
+	cpg_pending.kills += op->kind == CPG_PENDING_KILL;
+	if (op->kind == CPG_PENDING_PUT)
+		cpg_pending.last_put = index;
+	if (unlikely(cpg_commit_fenced()))
+		cpg_commit_fence_late(op);
 }
 
 static void
@@ -288,8 +308,8 @@ own_put_of_level(const CpgKey *key)
 CpgPending *
 cpg_pending_put(const CpgKey *key, const CpgItem *item, CpgPutMode mode)
 {
-	CpgPending	op = {.kind = CPG_PENDING_PUT,.mode = mode};
 	CpgPending *old = own_put_of_level(key);
+	CpgPending *op;
 
 	if (old != NULL)
 	{
@@ -303,9 +323,12 @@ cpg_pending_put(const CpgKey *key, const CpgItem *item, CpgPutMode mode)
 		old->mode = mode;
 		return old;
 	}
-	op.item = copy_item(item, &op.item_bytes);
-	copy_key(&op, key);
-	return append(&op, key_subject(key));
+	op = reserve(CPG_PENDING_PUT);
+	op->mode = mode;
+	op->item = copy_item(item, &op->item_bytes);
+	copy_key(op, key);
+	append(op, key_subject(key));
+	return op;
 }
 
 /* Let a set have a frame for Redis, instead of the one it had; NULL: none. */
@@ -343,7 +366,7 @@ is_cleared(const CpgKey *key)
 void
 cpg_pending_key(CpgPendingKind kind, const CpgKey *key, int64 expiry)
 {
-	CpgPending	op = {.kind = kind,.expiry = expiry};
+	CpgPending *op;
 	int			head = cpg_pending_head_of_key(key);
 
 	if (is_cleared(key))
@@ -355,8 +378,10 @@ cpg_pending_key(CpgPendingKind kind, const CpgKey *key, int64 expiry)
 		cpg_pending_cell(cpg_cell_namespace(key->ns), NULL, 0);
 		return;
 	}
-	copy_key(&op, key);
-	append(&op, key_subject(key));
+	op = reserve(kind);
+	op->expiry = expiry;
+	copy_key(op, key);
+	append(op, key_subject(key));
 }
 
 /* Let an operation carry a name to other servers, if there are any. */
@@ -377,7 +402,7 @@ copy_name(CpgPending *op, const char *name, Size len)
 static uint32
 generation_of(CpgCell cell)
 {
-	if (cpg_cell_kind(cpg_guard, cell) != CPG_CELL_NAMESPACE)
+	if (cell >= cpg_guard->first[CPG_CELL_DATABASE])
 		return 0;
 	return cpg_registry->space[cell - cpg_cell_namespace(0)].generation;
 }
@@ -388,10 +413,10 @@ generation_of(CpgCell cell)
  * without a name stands for the whole database, and so do more operations than a
  * record holds.
  */
-static bool pg_attribute_hot
+static bool
 is_told(int newest, const char *name, Size len)
 {
-	if (!cpg_bus_active() || cpg_pending.count > CPG_BUS_ITEMS_MAX)
+	if (cpg_pending.count > CPG_BUS_ITEMS_MAX)
 		return true;
 	for (int i = newest; i >= 0; i = cpg_pending.op[i].before)
 	{
@@ -403,41 +428,55 @@ is_told(int newest, const char *name, Size len)
 	return false;
 }
 
+/* Beyond the limit of cells: the database's instead, if that does. */
+static pg_noinline bool
+stand_in(CpgCell *cell)
+{
+	int			database = cpg_registry_database();
+
+	if (database < 0 || *cell < cpg_guard->first[CPG_CELL_TABLE])
+		return false;
+	*cell = cpg_cell_database(cpg_guard, (uint16) database);
+	return true;
+}
+
 /* Bump a cell at commit; the name, which may be NULL, is that of a tag or table. */
 void		pg_attribute_hot
 cpg_pending_cell(CpgCell cell, const char *name, Size len)
 {
-	CpgPending	op = {.kind = CPG_PENDING_CELL,.cell = cell};
-	int			database = cpg_registry_database();
 	int			newest = cpg_pending_head_of_cell(cell);
+	CpgPending *op;
 
 	/* done already, and no own set since that it would have to reach */
-	if (newest > cpg_pending.last_put && is_told(newest, name, len))
+	if (newest > cpg_pending.last_put && (!cpg_bus_active() || is_told(newest, name, len)))
 		return;
-	if (cpg_pending.cells >= CELLS_MAX && database >= 0 && cell >= cpg_guard->first[CPG_CELL_TABLE])
+	if (unlikely(cpg_pending.cells >= CELLS_MAX) && stand_in(&cell))
 	{
-		op.cell = cpg_cell_database(cpg_guard, (uint16) database);
-		if (cpg_pending_head_of_cell(op.cell) > cpg_pending.last_put)
+		name = NULL;
+		if (cpg_pending_head_of_cell(cell) > cpg_pending.last_put)
 			return;
 	}
-	else
-		copy_name(&op, name, len);
-	op.key.generation = generation_of(op.cell);
-	append(&op, cell_subject(op.cell));
+	op = reserve(CPG_PENDING_CELL);
+	op->cell = cell;
+	op->generation = generation_of(cell);
+	copy_name(op, name, len);
+	append(op, cell_subject(cell));
 }
 
 /* Soften a cell at commit; the name, which may be NULL, is that of a tag. */
 void
 cpg_pending_soft_cell(CpgCell cell, const char *name, Size len)
 {
-	CpgPending	op = {.kind = CPG_PENDING_SOFT,.cell = cell};
 	int			newest = head_of(soft_subject(cell));
+	CpgPending *op;
 
-	if (newest >= 0 && is_told(newest, name, len))
+	if (newest >= 0 && (!cpg_bus_active() || is_told(newest, name, len)))
 		return;
-	op.key.generation = generation_of(cell);
-	copy_name(&op, name, len);
-	append(&op, soft_subject(cell));
+	op = reserve(CPG_PENDING_SOFT);
+	op->cell = cell;
+	op->generation = generation_of(cell);
+	copy_name(op, name, len);
+	append(op, soft_subject(cell));
 }
 
 /* The subtransaction of this level committed: its operations are the parent's. */

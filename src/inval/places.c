@@ -21,12 +21,18 @@
 #define SH_DECLARE
 #include "lib/simplehash.h"
 
+static pg_noinline CpgPlace *
+find_in_table(const CpgPlaces *places, uint64 id)
+{
+	return places_lookup(places->many, id);
+}
+
 /* The place of a number, NULL if it has none; holds until the next addition. */
 CpgPlace   *pg_attribute_hot
 cpg_places_find(const CpgPlaces *places, uint64 id)
 {
-	if (places->many != NULL)
-		return places_lookup(places->many, id);
+	if (unlikely(places->many != NULL))
+		return find_in_table(places, id);
 	for (int i = 0; i < places->count; i++)
 	{
 		if (places->few[i].id == id)
@@ -35,7 +41,7 @@ cpg_places_find(const CpgPlaces *places, uint64 id)
 	return NULL;
 }
 
-static void
+static pg_noinline void
 make_table(CpgPlaces *places, MemoryContext context)
 {
 	places_hash *table = places_create(context, 4 * CPG_PLACES_FEW, NULL);
@@ -46,6 +52,14 @@ make_table(CpgPlaces *places, MemoryContext context)
 	places->many = table;
 }
 
+static pg_noinline CpgPlace *
+add_to_table(CpgPlaces *places, uint64 id, MemoryContext context, bool *found)
+{
+	if (places->many == NULL)
+		make_table(places, context);
+	return places_insert(places->many, id, found);
+}
+
 /*
  * The place of a number, a new one for the caller to fill if it had none.  May
  * run out of memory, and changes nothing then.
@@ -53,21 +67,14 @@ make_table(CpgPlaces *places, MemoryContext context)
 CpgPlace   *pg_attribute_hot
 cpg_places_add(CpgPlaces *places, uint64 id, MemoryContext context, bool *found)
 {
-	CpgPlace   *place;
+	CpgPlace   *place = cpg_places_find(places, id);
 
-	if (places->many == NULL)
-	{
-		place = cpg_places_find(places, id);
-		*found = place != NULL;
-		if (*found)
-			return place;
-		if (places->count < CPG_PLACES_FEW)
-		{
-			place = &places->few[places->count++];
-			place->id = id;
-			return place;
-		}
-		make_table(places, context);
-	}
-	return places_insert(places->many, id, found);
+	*found = place != NULL;
+	if (*found)
+		return place;
+	if (unlikely(places->many != NULL || places->count == CPG_PLACES_FEW))
+		return add_to_table(places, id, context, found);
+	place = &places->few[places->count++];
+	place->id = id;
+	return place;
 }

@@ -315,7 +315,7 @@ forget_rows(Oid relid)
 	cpg_watch_truncated(relid);
 }
 
-static void
+static pg_noinline void
 note(ObjectAccessType access, Oid class, Oid object, void *arg)
 {
 	if (access == OAT_TRUNCATE)
@@ -339,21 +339,10 @@ object_access(ObjectAccessType access, Oid class, Oid object, int subid, void *a
 {
 	if (prev_access)
 		prev_access(access, class, object, subid, arg);
-	switch (access)
-	{
-		case OAT_POST_CREATE:
-		case OAT_POST_ALTER:
-		case OAT_DROP:
-		case OAT_TRUNCATE:
-			if (IsNormalProcessingMode() && OidIsValid(MyDatabaseId))
-				note(access, class, object, arg);
-			break;
-		case OAT_FUNCTION_EXECUTE:
-			cpg_track_function(object);
-			break;
-		case OAT_NAMESPACE_SEARCH:
-			break;
-	}
+	if (likely(access == OAT_FUNCTION_EXECUTE))
+		cpg_track_function(object);
+	else if (access != OAT_NAMESPACE_SEARCH && IsNormalProcessingMode() && OidIsValid(MyDatabaseId))
+		note(access, class, object, arg);
 }
 
 void

@@ -67,7 +67,7 @@ write_root_of(Plan *plan, List *rtable)
 }
 
 /* Relations that a plan may change. */
-static void pg_attribute_hot
+static pg_noinline void pg_attribute_hot
 note_writes(PlannedStmt *plan)
 {
 	Oid			written = InvalidOid;
@@ -140,13 +140,15 @@ writes(const PlannedStmt *plan)
 	return plan->resultRelations != NIL || plan->hasModifyingCTE;
 }
 
-/* Start a plan; functions in one with workers are executed out of our sight. */
-static void
-start(QueryDesc *query, int eflags)
+/* Start a plan of a load; functions in one with workers are executed out of our sight. */
+static pg_noinline void
+start_in_load(QueryDesc *query, int eflags)
 {
 	bool		outer = cpg_track_parallel;
 
-	cpg_track_parallel = cpg_deps_active() && query->plannedstmt->parallelModeNeeded;
+	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
+		note_reads(query);
+	cpg_track_parallel = query->plannedstmt->parallelModeNeeded;
 	PG_TRY();
 	{
 		if (prev_start)
@@ -164,47 +166,55 @@ start(QueryDesc *query, int eflags)
 static void pg_attribute_hot
 executor_start(QueryDesc *query, int eflags)
 {
-	if (!(eflags & EXEC_FLAG_EXPLAIN_ONLY))
-	{
-		if (writes(query->plannedstmt) && !cpg_usage_passes())
-			note_writes(query->plannedstmt);
-		if (cpg_deps_active())
-			note_reads(query);
-	}
-	if (cpg_deps_active())
-		start(query, eflags);
+	if (writes(query->plannedstmt) && !(eflags & EXEC_FLAG_EXPLAIN_ONLY) && !cpg_usage_passes())
+		note_writes(query->plannedstmt);
+	if (unlikely(cpg_deps_active()))
+		start_in_load(query, eflags);
 	else if (prev_start)
 		prev_start(query, eflags);
 	else
 		standard_ExecutorStart(query, eflags);
 }
 
+/* A load runs a plan. */
+static pg_noinline void
+note_run(const QueryDesc *query)
+{
+	if (!is_of_load(query))
+		cpg_deps_unpublishable(CPG_COUNT_OLD_PORTAL);
+}
+
 static void pg_attribute_hot
 executor_run(CPG_EXECUTOR_RUN_PARAMETERS)
 {
-	if (cpg_deps_active() && !is_of_load(queryDesc))
-		cpg_deps_unpublishable(CPG_COUNT_OLD_PORTAL);
+	if (unlikely(cpg_deps_active()))
+		note_run(queryDesc);
 	if (prev_run)
 		prev_run(CPG_EXECUTOR_RUN_ARGUMENTS);
 	else
 		standard_ExecutorRun(CPG_EXECUTOR_RUN_ARGUMENTS);
 }
 
-static bool pg_attribute_hot
-check_permissions(CPG_CHECK_PERMS_PARAMETERS)
+/* Relations that a COPY may change. */
+static pg_noinline void
+note_permissions(const List *permissions)
 {
 	ListCell   *lc;
 
-	if (collect_written)
+	foreach(lc, permissions)
 	{
-		foreach(lc, CPG_CHECK_PERMS_LIST)
-		{
-			CpgPermission *permission = lfirst(lc);
+		CpgPermission *permission = lfirst(lc);
 
-			if ((permission->requiredPerms & WRITE_PERMISSIONS) && OidIsValid(permission->relid))
-				cpg_track_write(permission->relid);
-		}
+		if ((permission->requiredPerms & WRITE_PERMISSIONS) && OidIsValid(permission->relid))
+			cpg_track_write(permission->relid);
 	}
+}
+
+static bool pg_attribute_hot
+check_permissions(CPG_CHECK_PERMS_PARAMETERS)
+{
+	if (unlikely(collect_written))
+		note_permissions(CPG_CHECK_PERMS_LIST);
 	return prev_perms == NULL || prev_perms(CPG_CHECK_PERMS_ARGUMENTS);
 }
 

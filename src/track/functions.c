@@ -129,7 +129,7 @@ runs_statements(Oid language)
 	return language != INTERNALlanguageId && language != ClanguageId;
 }
 
-static void
+static pg_noinline void
 note_others(Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
@@ -156,7 +156,7 @@ note_others(Oid function)
 	ReleaseSysCache(tuple);
 }
 
-static void
+static pg_noinline void
 note(Kind kind)
 {
 	switch (kind)
@@ -188,7 +188,7 @@ cpg_track_function(Oid function)
 
 	if (unlikely(kind != KIND_OTHER))
 		reported[kind] = CPG_MY_LXID;
-	if (!cpg_deps_active())
+	if (likely(!cpg_deps_active()))
 		return;
 	if (kind == KIND_OTHER)
 		note_others(function);

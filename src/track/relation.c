@@ -138,6 +138,18 @@ look_up(Oid relid)
 	return relation;
 }
 
+static pg_noinline const CpgRelation *
+remember(Oid relid)
+{
+	CpgRelation found = look_up(relid);
+	bool		present;
+	CpgRelation *relation = relations_insert(known, relid, &present);
+
+	found.status = relation->status;
+	*relation = found;
+	return relation;
+}
+
 /*
  * What is known of a relation; holds until the next call.  One that does not
  * exist is ignored.  Does catalog lookups, so only inside of a transaction.
@@ -145,18 +157,10 @@ look_up(Oid relid)
 const CpgRelation *pg_attribute_hot
 cpg_relation(Oid relid)
 {
-	CpgRelation *relation;
-	CpgRelation found;
-	bool		present;
+	const CpgRelation *relation;
 
-	if (known == NULL || known_at != cpg_relation_changes() || known->members > REMEMBERED_MAX)
+	if (unlikely(known == NULL || known_at != cpg_relation_changes() || known->members > REMEMBERED_MAX))
 		forget();
 	relation = relations_lookup(known, relid);
-	if (likely(relation != NULL))
-		return relation;
-	found = look_up(relid);
-	relation = relations_insert(known, relid, &present);
-	found.status = relation->status;
-	*relation = found;
-	return relation;
+	return likely(relation != NULL) ? relation : remember(relid);
 }

@@ -92,22 +92,25 @@ cpg_track_read(Oid relid)
 	cpg_deps_relation(relid);
 }
 
-/* Bump the cell of a relation, or of the tree below it. */
-static void pg_attribute_hot
-bump(CpgCell cell, Oid relid)
+static pg_noinline void
+bump_named(CpgCell cell, Oid relid)
 {
-	const CpgRelation *relation;
+	const CpgRelation *relation = cpg_relation(relid);
 
-	if (!cpg_bus_usable())
-	{
-		cpg_inval_cell(cell);
-		return;
-	}
-	relation = cpg_relation(relid);
 	cpg_inval_named_cell(cell, relation->name, relation->name_len);
 }
 
-static bool
+/* Bump the cell of a relation, or of the tree below it. */
+static inline void
+bump(CpgCell cell, Oid relid)
+{
+	if (unlikely(cpg_bus_usable()))
+		bump_named(cell, relid);
+	else
+		cpg_inval_cell(cell);
+}
+
+static inline bool
 is_tracked(const CpgRelation *relation)
 {
 	return relation->kind == CPG_RELATION_TRACKED || relation->kind == CPG_RELATION_FOREIGN;
@@ -116,13 +119,16 @@ is_tracked(const CpgRelation *relation)
 static void pg_attribute_hot
 write_table(Oid relid)
 {
-	CpgRelation relation = *cpg_relation(relid);
+	const CpgRelation *relation = cpg_relation(relid);
+	bool		in_tree = relation->in_tree;
+	CpgCell		tree = relation->tree;
+	Oid			root = relation->root;
 
-	if (!is_tracked(&relation))
+	if (!is_tracked(relation))
 		return;
-	bump(relation.cell, relid);
-	if (relation.in_tree)
-		bump(relation.tree, relation.root);
+	bump(relation->cell, relid);
+	if (in_tree)
+		bump(tree, root);
 }
 
 /* The transaction changes rows of a relation. */

@@ -230,10 +230,11 @@ run(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, ProcessUtili
 								dest, qc);
 }
 
-static void pg_attribute_hot
-process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-				ProcessUtilityContext context, ParamListInfo params,
-				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+/* Run anything but a plain transaction command. */
+static pg_noinline void
+run_noted(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+		  ProcessUtilityContext context, ParamListInfo params,
+		  QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
 	Node	   *stmt = pstmt->utilityStmt;
 	bool		refreshes = IsA(stmt, RefreshMatViewStmt);
@@ -261,6 +262,17 @@ process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		refresh((RefreshMatViewStmt *) stmt);
 	if (ends_prepared)
 		cpg_twophase_resolve();
+}
+
+static void pg_attribute_hot
+process_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
+{
+	if (IsA(pstmt->utilityStmt, TransactionStmt) && !is_end_of_prepared(pstmt->utilityStmt))
+		run(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	else
+		run_noted(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 }
 
 void
