@@ -117,20 +117,6 @@ prefetch_entry(const char *entry)
 }
 
 /*
- * The slots with a tag, one bit each.  Without a branch for each slot, since
- * which one it is cannot be predicted.
- */
-static inline uint32
-slots_of_tag(const CpgSharedBucket *bucket, uint16 tag)
-{
-	uint32		slots = 0;
-
-	for (int i = 0; i < CPG_BUCKET_SLOTS; i++)
-		slots |= (uint32) (bucket->tag[i] == tag) << i;
-	return slots;
-}
-
-/*
  * Look for the key in one bucket: its home entry or, with a variant's tag, the
  * variant.  found->ref is 0 if it is not there.
  */
@@ -145,7 +131,7 @@ scan_bucket(CpgSharedStore *store, CpgSharedPartition *part, CpgSharedBucket *bu
 	if (!stable_version(bucket, &found->version))
 		return false;
 
-	for (slots = slots_of_tag(bucket, tag); slots != 0; slots &= slots - 1)
+	for (slots = cpg_bucket_slots_of_tag(bucket, tag); slots != 0; slots &= slots - 1)
 	{
 		int			i = pg_rightmost_one_pos32(slots);
 		CpgRef		ref;

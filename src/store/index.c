@@ -18,6 +18,7 @@
 #include "common/hashfn.h"
 #include "core/hash.h"
 #include "core/life.h"
+#include "port/pg_bitutils.h"
 #include "store/store_internal.h"
 
 static uint64
@@ -219,11 +220,12 @@ scan_place(CpgSharedStore *store, CpgSharedPartition *part, const CpgKey *key,
 	{
 		CpgSharedBucket *bucket = cpg_bucket(store, part, place.bucket[b]);
 
-		for (int i = 0; i < CPG_BUCKET_SLOTS; i++)
+		for (uint32 slots = cpg_bucket_slots_of_tag(bucket, place.tag); slots != 0; slots &= slots - 1)
 		{
+			int			i = pg_rightmost_one_pos32(slots);
 			CpgSharedEntry *entry;
 
-			if (bucket->ref[i] == 0 || bucket->tag[i] != place.tag)
+			if (bucket->ref[i] == 0)
 				continue;
 			entry = cpg_entry(store, part, bucket->ref[i]);
 			if (entry->home != home || !cpg_entry_has_key(entry, key, entry, SIZE_MAX))

@@ -302,6 +302,20 @@ typedef struct CpgPlace
 	uint16		tag;
 } CpgPlace;
 
+/*
+ * The slots with a tag, one bit each.  Without a branch for each slot, since
+ * which one it is cannot be predicted.
+ */
+static inline uint32
+cpg_bucket_slots_of_tag(const CpgSharedBucket *bucket, uint16 tag)
+{
+	uint32		slots = 0;
+
+	for (int i = 0; i < CPG_BUCKET_SLOTS; i++)
+		slots |= (uint32) (bucket->tag[i] == tag) << i;
+	return slots;
+}
+
 /* Where entries of a hash may lie. */
 static inline CpgPlace
 cpg_index_place(const CpgSharedStore *store, uint64 hash)
