@@ -4,7 +4,9 @@
  *	  Settings of PostgreSQL that change what a query returns.
  *
  * They are C variables, so that a fetch reads them at no cost; their hash is
- * remembered and computed again when one of them differs.
+ * remembered and computed again when one of them differs.  Of texts the pointer
+ * does where it is that to which RESET goes back, whose memory stays what it is
+ * until the configuration is read again; others are compared.
  *
  *-------------------------------------------------------------------------
  */
@@ -29,11 +31,6 @@
 #include "utils/memutils.h"
 #include "utils/rls.h"
 #include "utils/xml.h"
-
-/* As in utils/pg_locale.h, which needs the headers of ICU. */
-extern PGDLLIMPORT char *locale_monetary;
-extern PGDLLIMPORT char *locale_numeric;
-extern PGDLLIMPORT char *locale_time;
 
 /*
  * What registered loaders get.  Ad-hoc loaders see the caller's; search_path,
@@ -63,7 +60,20 @@ const CpgListedSetting cpg_listed_settings[] = {
 	{NULL, NULL}
 };
 
-#define NSTRINGS 5
+/* A setting that is a text. */
+typedef struct Text
+{
+	const char *name;
+	struct config_string *option;
+	const char *settled;		/* the pointer that means what the copy says,
+								 * or NULL */
+	char	   *copy;			/* of what was hashed */
+} Text;
+
+static Text texts[] = {
+	{"lc_monetary"}, {"lc_numeric"}, {"lc_time"}, {"default_text_search_config"},
+	{"timezone_abbreviations"}
+};
 
 /* Bytes are compared: filled with zeros first. */
 typedef struct Listed
@@ -99,26 +109,67 @@ hash_string(const char *string, uint64 seed)
 	return hash_bytes_extended((const unsigned char *) string, (int) strlen(string), seed);
 }
 
-/* The set of abbreviations, of which the variable is private to PostgreSQL. */
-static inline const char *
-timezone_abbreviations(void)
+static pg_noinline void
+find_texts(void)
 {
-	static char **variable = NULL;
+	int			count;
+	struct config_generic **options = CPG_OPTIONS(&count);
 
-	if (unlikely(variable == NULL))
+	for (int t = 0; t < lengthof(texts); t++)
 	{
-		int			count;
-		struct config_generic **options = CPG_OPTIONS(&count);
-
-		for (int i = 0; i < count && variable == NULL; i++)
+		for (int i = 0; i < count && texts[t].option == NULL; i++)
 		{
-			if (strcmp(options[i]->name, "timezone_abbreviations") == 0)
-				variable = ((struct config_string *) options[i])->variable;
+			if (strcmp(options[i]->name, texts[t].name) == 0)
+				texts[t].option = (struct config_string *) options[i];
 		}
-		if (variable == NULL)
-			elog(ERROR, "there is no setting \"timezone_abbreviations\"");
+		if (texts[t].option == NULL)
+			elog(ERROR, "there is no setting \"%s\"", texts[t].name);
 	}
-	return *variable == NULL ? "" : *variable;
+}
+
+static inline const char *
+value_of(const Text *text)
+{
+	return *text->option->variable == NULL ? "" : *text->option->variable;
+}
+
+/* Let the pointer alone tell that a text, which is that of its copy, is the same. */
+static void
+settle(Text *text)
+{
+	text	  ->settled = *text->option->variable == text->option->reset_val ? text->option->reset_val : NULL;
+}
+
+/* Whether the texts are those of the copies, by looking at them. */
+static pg_noinline bool
+compare_texts(void)
+{
+	if (texts[0].option == NULL)
+		find_texts();
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		if (texts[i].copy == NULL || strcmp(texts[i].copy, value_of(&texts[i])) != 0)
+			return false;
+		settle(&texts[i]);
+	}
+	return true;
+}
+
+/* Whether the texts are those of the copies. */
+static inline bool
+same_texts(void)
+{
+	static TimestampTz loaded = 0;
+
+	for (int i = 0; i < lengthof(texts); i++)
+	{
+		if (texts[i].settled == NULL || *texts[i].option->variable != texts[i].settled || loaded != PgReloadTime)
+		{
+			loaded = PgReloadTime;
+			return compare_texts();
+		}
+	}
+	return true;
 }
 
 /* A hash of the listed settings but search_path. */
@@ -126,29 +177,23 @@ uint64
 cpg_settings_listed_hash(uint64 seed)
 {
 	static Listed last;
-	static char *last_string[NSTRINGS];
 	static uint64 hash;
-	const char *string[NSTRINGS] = {locale_monetary, locale_numeric, locale_time, TSCurrentConfig,
-	timezone_abbreviations()};
 	Listed		listed;
-	bool		same;
 
 	read_listed(&listed);
-	same = memcmp(&listed, &last, sizeof(listed)) == 0;
-	for (int i = 0; i < NSTRINGS && same; i++)
-		same = last_string[i] != NULL && strcmp(last_string[i], string[i]) == 0;
-	if (likely(same))
+	if (likely(same_texts() && memcmp(&listed, &last, sizeof(listed)) == 0))
 		return cpg_hash_combine(seed, hash);
 
 	hash = hash_bytes_extended((unsigned char *) listed.numbers, sizeof(listed.numbers), 0);
 	hash = hash_string(pg_get_timezone_name(session_timezone), hash);
-	for (int i = 0; i < NSTRINGS; i++)
+	for (int i = 0; i < lengthof(texts); i++)
 	{
-		char	   *copy = MemoryContextStrdup(TopMemoryContext, string[i]);
+		char	   *copy = MemoryContextStrdup(TopMemoryContext, value_of(&texts[i]));
 
-		if (last_string[i] != NULL)
-			pfree(last_string[i]);
-		last_string[i] = copy;
+		if (texts[i].copy != NULL)
+			pfree(texts[i].copy);
+		texts[i].copy = copy;
+		settle(&texts[i]);
 		hash = hash_string(copy, hash);
 	}
 	memcpy(&last, &listed, sizeof(last));
