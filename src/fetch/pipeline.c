@@ -293,8 +293,10 @@ look_around(CpgCall *call, CpgFollower *follower, CpgFlight *flight, bool may_le
 	cpg_flight_look(call->tag, cpg_clock_now(), &view);
 	if (cpg_call_look_again(call) || take_over(call, follower, &view))
 		return TURN_VALUE;
-	if (loads_alone(&view) || cpg_follow_deadlocks(follower))
+	if (loads_alone(&view))
 		return load_alone(call, flight);
+	if (cpg_follow_deadlocks(follower))
+		return may_lead ? load_alone(call, flight) : TURN_GIVE_UP;
 	if ((uint16) (view.failures - follower->failures) >= FAILURES_MAX)
 		return answer_instead(call, CPG_INSTEAD_OF_RETRY, view.sqlerrcode != 0 ? view.sqlerrcode :
 							  ERRCODE_LOCK_NOT_AVAILABLE, view.until);

@@ -107,17 +107,15 @@ add_soft_cell(const CpgPending *op)
 static void
 add_operation(const CpgPending *op)
 {
-	CpgCell		key = cpg_cell_key(cpg_guard, op->key.hash);
-
 	switch (op->kind)
 	{
 		case CPG_PENDING_PUT:
 		case CPG_PENDING_KILL:
-			add(CPG_MESSAGE_KEY, key, op->key.data, op->key.len);
+			add(CPG_MESSAGE_KEY, cpg_cell_key(cpg_guard, op->key.hash), op->key.data, op->key.len);
 			break;
 		case CPG_PENDING_STALE:
 		case CPG_PENDING_TOUCH:
-			add(CPG_MESSAGE_EXPIRE_KEY, key, op->key.data, op->key.len);
+			add(CPG_MESSAGE_EXPIRE_KEY, cpg_cell_key(cpg_guard, op->key.hash), op->key.data, op->key.len);
 			break;
 		case CPG_PENDING_CELL:
 			add_cell(op);

@@ -179,9 +179,14 @@ static int	pg_attribute_hot
 take_head(uint64 id, int index)
 {
 	CpgPlace   *subject = cpg_places_find(&subjects, id);
-	int			before = subject->at;
+	int			before = -1;
 
-	subject->at = index;
+	/* what has become another kind since has none */
+	if (subject != NULL)
+	{
+		before = subject->at;
+		subject->at = index;
+	}
 	return before;
 }
 

@@ -17,6 +17,7 @@
 #include "common/hashfn.h"
 #include "compat.h"
 #include "core/hash.h"
+#include "fault.h"
 #include "miscadmin.h"
 #include "parser/parse_expr.h"
 #include "parser/parser.h"
@@ -128,16 +129,18 @@ find_texts(void)
 }
 
 static inline const char *
-value_of(const Text *text)
+value_of(const Text *one)
 {
-	return *text->option->variable == NULL ? "" : *text->option->variable;
+	return *one->option->variable == NULL ? "" : *one->option->variable;
 }
 
 /* Let the pointer alone tell that a text, which is that of its copy, is the same. */
 static void
-settle(Text *text)
+settle(Text *one)
 {
-	text	  ->settled = *text->option->variable == text->option->reset_val ? text->option->reset_val : NULL;
+	const char *value = *one->option->variable;
+
+	one->settled = value == one->option->reset_val || CPG_SKIP("reset-pointer") ? value : NULL;
 }
 
 /* Whether the texts are those of the copies, by looking at them. */
@@ -163,7 +166,8 @@ same_texts(void)
 
 	for (int i = 0; i < lengthof(texts); i++)
 	{
-		if (texts[i].settled == NULL || *texts[i].option->variable != texts[i].settled || loaded != PgReloadTime)
+		if (texts[i].settled == NULL || *texts[i].option->variable != texts[i].settled ||
+			loaded != PgReloadTime)
 		{
 			loaded = PgReloadTime;
 			return compare_texts();

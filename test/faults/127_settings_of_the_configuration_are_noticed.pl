@@ -49,6 +49,22 @@ for my $round (1 .. 3)
 	is(run($s, $fetch), $value{simple}, "round $round: reset");
 }
 
+# A text that is freed gives its place to the next but one: a pointer alone says
+# nothing of what a session has set.
+sub set_twice
+{
+	run($s, q{SET default_text_search_config = 'pg_catalog.english'});
+	my $first = run($s, $fetch);
+	run($s, "SET default_text_search_config = 'pg_catalog.$_'") for qw(german simple);
+	my $second = run($s, $fetch);
+	run($s, 'RESET default_text_search_config');
+	return "$first, $second";
+}
+
+is(set_twice(), "$value{english}, $value{simple}", 'two changes between two calls');
+is(without($node, 'reset-pointer', \&set_twice), "$value{english}, $value{english}",
+	'control: a pointer that is trusted brings the value of before');
+
 close_session($s);
 $node->stop;
 done_testing();
