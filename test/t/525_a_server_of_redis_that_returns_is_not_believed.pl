@@ -67,7 +67,8 @@ sql("SELECT cache_delete('$deleted')", "SELECT cache_set('$replaced', -1)", q{SE
 
 use_servers(@redis);
 is(sql("SELECT cache_get('$deleted', 0)"), '0', 'what was deleted meanwhile does not come back');
-is(sql("SELECT cache_get('$replaced', 0)"), '0', 'nor what was replaced');
+# what it was replaced by may have been sent after the return
+like(sql("SELECT cache_get('$replaced', 0)"), qr/^(?:0|-1)$/, 'nor what was replaced');
 is(sql("SELECT cache_get('$left', 0)"), substr($left, 2), 'what is still right is served again');
 
 check_store($node);
