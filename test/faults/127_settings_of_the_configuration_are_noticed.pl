@@ -23,11 +23,9 @@ sub after_reload
 
 	$node->safe_psql('postgres', "ALTER SYSTEM SET default_text_search_config = 'pg_catalog.$config'");
 	$node->reload;
-	for (1 .. 100)
-	{
-		last if run($s, 'SHOW default_text_search_config') eq "pg_catalog.$config";
-		run($s, 'SELECT pg_sleep(0.1)');
-	}
+	# who connects now has it; the session was told before, and looks with its next command
+	ok(wait_until($node, "SELECT current_setting('default_text_search_config') = 'pg_catalog.$config'"),
+		"the configuration says $config");
 	return run($s, $fetch);
 }
 
